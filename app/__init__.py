@@ -1,0 +1,1 @@
+"""Soty: an interactive course on microservices."""

@@ -1,0 +1,1 @@
+"""Who they are: users, sign-ins, tokens, limits, audit."""

@@ -1,0 +1,1 @@
+"""What authors wrote: lessons and exercises, validated and held in memory."""

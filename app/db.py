@@ -1,0 +1,152 @@
+"""The database below the web: engine, sessions, the UTC type and `transaction()`.
+
+Reads run in autocommit; every write runs in `transaction()`, which on SQLite begins IMMEDIATE, so that
+read-then-write never meets "database is locked" on an upgrade.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import DateTime, Dialect, Engine, MetaData, create_engine, event
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.orm import DeclarativeBase, Session
+from sqlalchemy.types import TypeDecorator
+
+from app.errors import Unavailable
+
+NAMING = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
+    "pk": "pk_%(table_name)s",
+}
+
+
+class Base(DeclarativeBase):
+    """Parent of every model; names all constraints so that migrations can change them."""
+
+    metadata = MetaData(naming_convention=NAMING)
+
+
+class UTCDateTime(TypeDecorator[datetime]):
+    """Aware UTC datetimes in and out, on SQLite too."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("naive datetime; use app.db.now()")
+        value = value.astimezone(UTC)
+        return value.replace(tzinfo=None) if dialect.name == "sqlite" else value
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+def now() -> datetime:
+    """The server's UTC time, for facts; durations use the monotonic clock."""
+    return datetime.now(UTC)
+
+
+def new_id() -> str:
+    """An opaque, unguessable id: 20 lower-case characters, 100 random bits."""
+    alphabet = "0123456789abcdefghjkmnpqrstvwxyz"
+    return "".join(secrets.choice(alphabet) for _ in range(20))
+
+
+class Database:
+    """One engine and its two ways in.
+
+    Args:
+        engine: made by `make_engine`; reads use it as it is (autocommit), writes a transactional view of its pool.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        level = "SERIALIZABLE" if engine.dialect.name == "sqlite" else "READ COMMITTED"
+        self._writer = engine.execution_options(isolation_level=level, soty_writes=True)
+
+    @property
+    def is_sqlite(self) -> bool:
+        return self.engine.dialect.name == "sqlite"
+
+    @contextmanager
+    def read(self) -> Iterator[Session]:
+        """A session for reading; each statement sees the newest committed state."""
+        with Session(self.engine, expire_on_commit=False) as session:
+            yield session
+
+    @contextmanager
+    def transaction(self) -> Iterator[Session]:
+        """A writing transaction: committed at the end of the block, rolled back on any exception. Never nest, never call out.
+
+        Raises:
+            Unavailable: the database does not answer or is locked for too long.
+        """
+        try:
+            with Session(self._writer, expire_on_commit=False) as session, session.begin():
+                yield session
+        except OperationalError as error:
+            raise Unavailable("The database does not answer.", code="database-unavailable") from error
+        except DBAPIError as error:
+            if error.connection_invalidated:
+                raise Unavailable("The database connection was lost.", code="database-unavailable") from error
+            raise
+
+    def dispose(self) -> None:
+        """Close all connections (after a fork, at shutdown)."""
+        self.engine.dispose()
+
+
+def engine_options(url: str) -> dict[str, Any]:
+    """Keyword arguments for `create_engine`, shared with Flask-SQLAlchemy."""
+    if make_url(url).get_backend_name() == "sqlite":
+        return {"isolation_level": "AUTOCOMMIT", "skip_autocommit_rollback": True, "connect_args": {"timeout": 5.0}}
+    return {
+        "isolation_level": "AUTOCOMMIT",
+        "skip_autocommit_rollback": True,
+        "pool_pre_ping": True,
+        "pool_timeout": 2,
+        "connect_args": {"connect_timeout": 2, "options": "-c statement_timeout=5000 -c lock_timeout=2000 -c timezone=utc"},
+    }
+
+
+def make_engine(url: str) -> Engine:
+    """Engine for a SQLAlchemy URL, with this module's rules installed."""
+    database = make_url(url).database
+    if make_url(url).get_backend_name() == "sqlite" and database and database != ":memory:":
+        Path(database).parent.mkdir(parents=True, exist_ok=True)
+    engine = create_engine(url, **engine_options(url))
+    install_rules(engine)
+    return engine
+
+
+def install_rules(engine: Engine) -> None:
+    """WAL, FULL and foreign keys on each SQLite connection; BEGIN IMMEDIATE for its writing transactions."""
+    if engine.dialect.name != "sqlite":
+        return
+
+    @event.listens_for(engine, "connect")
+    def _pragmas(connection: Any, _record: Any) -> None:
+        cursor = connection.cursor()
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=5000", "temp_store=MEMORY"):
+            cursor.execute(f"PRAGMA {pragma}")
+        cursor.close()
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Any) -> None:
+        if connection.get_execution_options().get("soty_writes"):
+            connection.exec_driver_sql("BEGIN IMMEDIATE")

@@ -1,0 +1,1 @@
+"""What learners do: drafts, progress, quizzes, hints."""

@@ -1,0 +1,1 @@
+"""Long-lived streams: WebSockets for states, logs and terminals, on an origin of their own."""

@@ -1,0 +1,1 @@
+"""Sandboxes: the engine contract, `sandboxd` and its client."""

@@ -1,0 +1,1 @@
+"""Pages: blueprints, templates, assets."""
