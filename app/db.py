@@ -10,12 +10,14 @@ import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
-from sqlalchemy import DateTime, Dialect, Engine, MetaData, create_engine, event
+from sqlalchemy import DateTime, Dialect, Engine, Enum, MetaData, create_engine, event
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import DeclarativeBase, Session
 from sqlalchemy.types import TypeDecorator
 
@@ -31,9 +33,12 @@ NAMING = {
 
 
 class Base(DeclarativeBase):
-    """Parent of every model; names all constraints so that migrations can change them."""
+    """Parent of every model; names all constraints so that migrations can change them; stores enums by their words."""
 
     metadata = MetaData(naming_convention=NAMING)
+    type_annotation_map: ClassVar[dict[Any, Any]] = {
+        StrEnum: Enum(StrEnum, native_enum=False, length=16, values_callable=lambda words: [word.value for word in words]),
+    }
 
 
 class UTCDateTime(TypeDecorator[datetime]):
@@ -85,8 +90,12 @@ class Database:
 
     @contextmanager
     def read(self) -> Iterator[Session]:
-        """A session for reading; each statement sees the newest committed state."""
-        with Session(self.engine, expire_on_commit=False) as session:
+        """A session for reading; each statement sees the newest committed state.
+
+        Raises:
+            Unavailable: the database does not answer.
+        """
+        with _explained(), Session(self.engine, expire_on_commit=False) as session:
             yield session
 
     @contextmanager
@@ -96,19 +105,24 @@ class Database:
         Raises:
             Unavailable: the database does not answer or is locked for too long.
         """
-        try:
-            with Session(self._writer, expire_on_commit=False) as session, session.begin():
-                yield session
-        except OperationalError as error:
-            raise Unavailable("The database does not answer.", code="database-unavailable") from error
-        except DBAPIError as error:
-            if error.connection_invalidated:
-                raise Unavailable("The database connection was lost.", code="database-unavailable") from error
-            raise
+        with _explained(), Session(self._writer, expire_on_commit=False) as session, session.begin():
+            yield session
 
     def dispose(self) -> None:
         """Close all connections (after a fork, at shutdown)."""
         self.engine.dispose()
+
+
+@contextmanager
+def _explained() -> Iterator[None]:
+    try:
+        yield
+    except (OperationalError, PoolTimeout) as error:
+        raise Unavailable("The database does not answer.", code="database-unavailable") from error
+    except DBAPIError as error:
+        if error.connection_invalidated:
+            raise Unavailable("The database connection was lost.", code="database-unavailable") from error
+        raise
 
 
 def engine_options(url: str) -> dict[str, Any]:

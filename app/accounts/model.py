@@ -34,7 +34,7 @@ class User(Base):
     name_key: Mapped[str] = mapped_column(String(128), unique=True)
     email: Mapped[str | None] = mapped_column(String(254), unique=True)
     password_hash: Mapped[str] = mapped_column(String(200))
-    role: Mapped[Role] = mapped_column(String(16), default=Role.LEARNER)
+    role: Mapped[Role] = mapped_column(default=Role.LEARNER)
     active: Mapped[bool] = mapped_column(default=True)
     language: Mapped[str] = mapped_column(String(2), default="ru")
     must_change_password: Mapped[bool] = mapped_column(default=False)

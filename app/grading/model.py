@@ -45,8 +45,8 @@ class Submission(Base):
     files: Mapped[str] = mapped_column(Text)  #: JSON path -> text, the editable files
     files_hash: Mapped[str] = mapped_column(String(64))
     idempotency_key: Mapped[str | None] = mapped_column(String(128))
-    state: Mapped[SubmissionState] = mapped_column(String(16), default=SubmissionState.QUEUED, index=True)
-    verdict: Mapped[Verdict | None] = mapped_column(String(16))
+    state: Mapped[SubmissionState] = mapped_column(default=SubmissionState.QUEUED, index=True)
+    verdict: Mapped[Verdict | None] = mapped_column()
     score: Mapped[int | None] = mapped_column()
     seed: Mapped[int] = mapped_column()
     created_at: Mapped[datetime] = mapped_column(UTCDateTime, default=now, index=True)
@@ -69,8 +69,8 @@ class Run(Base):
     sandbox_id: Mapped[str] = mapped_column(String(20), index=True)
     files: Mapped[str] = mapped_column(Text)
     only: Mapped[str] = mapped_column(Text, default="[]")  #: JSON list of check ids; empty: all
-    state: Mapped[SubmissionState] = mapped_column(String(16), default=SubmissionState.QUEUED)
-    verdict: Mapped[Verdict | None] = mapped_column(String(16))
+    state: Mapped[SubmissionState] = mapped_column(default=SubmissionState.QUEUED)
+    verdict: Mapped[Verdict | None] = mapped_column()
     seed: Mapped[int] = mapped_column()
     created_at: Mapped[datetime] = mapped_column(UTCDateTime, default=now)
     finished_at: Mapped[datetime | None] = mapped_column(UTCDateTime)

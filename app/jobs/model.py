@@ -46,7 +46,7 @@ class Job(Base):
     subject_id: Mapped[str] = mapped_column(String(20), index=True)
     fair_key: Mapped[str] = mapped_column(String(20), default="")
     priority: Mapped[int] = mapped_column(default=0)
-    state: Mapped[JobState] = mapped_column(String(16), default=JobState.QUEUED)
+    state: Mapped[JobState] = mapped_column(default=JobState.QUEUED)
     created_at: Mapped[datetime] = mapped_column(UTCDateTime, default=now)
     run_at: Mapped[datetime] = mapped_column(UTCDateTime, default=now)  #: not before
     claimed_at: Mapped[datetime | None] = mapped_column(UTCDateTime)

@@ -29,9 +29,9 @@ class SandboxRow(Base):
     owner_id: Mapped[str] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
     exercise_id: Mapped[str] = mapped_column(String(48), index=True)
     content_hash: Mapped[str] = mapped_column(String(64))
-    purpose: Mapped[Purpose] = mapped_column(String(16), default=Purpose.PRACTICE)
+    purpose: Mapped[Purpose] = mapped_column(default=Purpose.PRACTICE)
     files: Mapped[str] = mapped_column(Text, default="{}")  #: JSON path -> text, as launched; the reconciler may launch again
-    state: Mapped[SandboxState] = mapped_column(String(16), default=SandboxState.QUEUED)
+    state: Mapped[SandboxState] = mapped_column(default=SandboxState.QUEUED)
     reason: Mapped[str] = mapped_column(String(32), default="")
     stop_wanted: Mapped[bool] = mapped_column(default=False)
     created_at: Mapped[datetime] = mapped_column(UTCDateTime, default=now)
