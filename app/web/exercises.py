@@ -1,0 +1,7 @@
+"""Pages of exercises."""
+
+from __future__ import annotations
+
+from flask import Blueprint
+
+blueprint = Blueprint("exercises", __name__)

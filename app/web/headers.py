@@ -1,0 +1,49 @@
+"""Security headers on every answer. Scripts are strict everywhere; inline styles are allowed only where a page asks for
+diagrams or a terminal (`allow_inline_styles()`)."""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+from flask import Flask, Response, g, request
+
+from app.settings import Settings
+
+
+def allow_inline_styles() -> None:
+    """Let this page carry inline styles: Mermaid draws with them."""
+    g.inline_styles = True
+
+
+def policy(settings: Settings, inline_styles: bool) -> str:
+    """The Content-Security-Policy of a page."""
+    live = urlsplit(settings.live_base_url)
+    socket = f"{'wss' if live.scheme == 'https' else 'ws'}://{live.netloc}"
+    return "; ".join((
+        "default-src 'none'", "script-src 'self'", f"style-src 'self'{' ' + repr('unsafe-inline') if inline_styles else ''}",
+        "img-src 'self' data:", "font-src 'self'", f"connect-src 'self' {socket}", "form-action 'self'",
+        "base-uri 'none'", "frame-ancestors 'none'", "object-src 'none'", "manifest-src 'self'",
+    ))  # fmt: skip
+
+
+def register(app: Flask) -> None:
+    """Add the headers after each request and send GETs under a foreign host name home."""
+    settings: Settings = app.extensions["soty_settings"]
+    policies = {flag: policy(settings, flag) for flag in (False, True)}
+    secure = settings.base_url.startswith("https://")
+
+    @app.after_request
+    def add(response: Response) -> Response:
+        put = response.headers.setdefault
+        put("Content-Security-Policy", policies[bool(g.get("inline_styles"))])
+        put("X-Content-Type-Options", "nosniff")
+        put("Referrer-Policy", "same-origin")
+        put("Cross-Origin-Opener-Policy", "same-origin")
+        put("Cross-Origin-Resource-Policy", "same-origin")
+        put("Permissions-Policy", "camera=(), geolocation=(), microphone=(), payment=(), usb=()")
+        if secure and request.is_secure:
+            put("Strict-Transport-Security", "max-age=31536000")
+        if not request.path.startswith("/static/"):
+            put("Cache-Control", "no-store" if g.get("user") else "private, no-cache")
+            response.vary.update(("Cookie", "Accept-Language"))
+        return response

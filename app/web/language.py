@@ -1,0 +1,35 @@
+"""Which language a page speaks: the person's choice (cookie), else the browser's, else Russian."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from babel.dates import format_datetime
+from flask import Flask, g, request
+from flask_babel import Babel, get_locale
+
+LANGUAGES = ("ru", "en")
+TRANSLATIONS = Path(__file__).parent / "translations"
+
+
+def choose() -> str:
+    """`ru` or `en` for this request: `?lang=`, cookie, Accept-Language, Russian."""
+    asked = request.args.get("lang") or request.cookies.get("lang")
+    if asked in LANGUAGES:
+        return asked
+    return request.accept_languages.best_match(LANGUAGES) or "ru"
+
+
+def lang() -> str:
+    """The language of this request."""
+    if "lang" not in g:
+        g.lang = choose()
+    return str(g.lang)
+
+
+def register(app: Flask) -> None:
+    """Install Babel over every folder of `translations/`; each room of the pages keeps a catalogue of its own."""
+    folders = sorted(str(path) for path in TRANSLATIONS.iterdir() if path.is_dir())
+    app.config["BABEL_TRANSLATION_DIRECTORIES"] = ";".join(folders)
+    Babel(app, locale_selector=lang, default_locale="en")
+    app.jinja_env.globals.update(lang=lang, LANGUAGES=LANGUAGES, format_datetime=format_datetime, get_locale=get_locale)
