@@ -1,0 +1,1 @@
+"""Doorbells: ways to learn that there may be work."""
