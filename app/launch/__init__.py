@@ -1,0 +1,1 @@
+"""`./run` after set-up: accounts, database, content, then four processes under one supervisor."""
