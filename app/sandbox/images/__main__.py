@@ -1,6 +1,6 @@
-"""The builder's process: `python -m app.sandbox.images STORE DEFINITIONS [--mirror URL] IMAGE…`, one JSON line per step.
+"""The builder's process: `python -m app.sandbox.images STORE DEFINITIONS [--mirror URL] [--owned] IMAGE…`, one JSON line per step.
 
-It lives as long as its standard input stays open: an owner that dies takes it along, whatever it is doing.
+With `--owned` it lives as long as its standard input stays open: an owner that dies takes it along, whatever it is doing.
 """
 
 from __future__ import annotations
@@ -42,9 +42,10 @@ def main() -> int:
     parser.add_argument("definitions", type=Path)
     parser.add_argument("images", nargs="+")
     parser.add_argument("--mirror", default="")
+    parser.add_argument("--owned", action="store_true", help="end, with everything started, when standard input closes")
     options = parser.parse_args()
     os.umask(0o022)
-    if not os.isatty(sys.stdin.fileno()):
+    if options.owned:
         threading.Thread(target=_die_with_owner, daemon=True).start()
     name = ""
     try:
