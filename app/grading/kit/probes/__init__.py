@@ -1,0 +1,1 @@
+"""Clients that trust nobody: every answer is bounded in size and time, and its failure becomes a message."""

@@ -1,0 +1,86 @@
+"""The message of a failed check: the story so far, what was expected and seen, and what the services said."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..kit.pipe import Pipe
+from ..kit.services import BROKEN, Replica, Service, ServiceInfo, read_replicas
+from ..kit.waiting import Clock
+from ..kit.words import Fault, Text
+from .child import MAX_PART
+
+_MAX_LOG_LINES, _MAX_LOG = 14, 1500
+_MAX_LOGS = 2  #: services whose log is shown
+
+
+@dataclass
+class Story:
+    """What a check told while it ran."""
+
+    steps: list[Text] = field(default_factory=list)
+    where: Text | None = None
+
+    @property
+    def done(self) -> Text:
+        return Text(" ".join(step.ru for step in self.steps), " ".join(step.en for step in self.steps))
+
+
+class Witness:
+    """Knows how the learner's services were when a check began, to tell what went wrong since."""
+
+    def __init__(self, services: Sequence[ServiceInfo], pipe: Pipe) -> None:
+        self._learner = {info.name: info for info in services if info.learner}
+        self._pipe = pipe
+        self._before = {replica.full_name: replica for replica in self._replicas()}
+
+    def evidence(self) -> Text:
+        """State and last lines of the learner's services that broke since the check began; empty when none did."""
+        found = Text("", "")
+        broken = [replica for replica in self._replicas() if self._broke(replica)]
+        for replica in broken[:_MAX_LOGS]:
+            before = self._before.get(replica.full_name)
+            told = replica.told
+            if replica.state not in BROKEN:
+                told = Text(
+                    f"{replica.full_name} падал и был перезапущен", f"{replica.full_name} crashed and was started again"
+                )
+            log = self._tail(replica, before.log_bytes if before else 0)
+            found += Text(f"\n{told.ru}", f"\n{told.en}") + (f":\n{log}" if log else ".")
+        return found
+
+    def _broke(self, replica: Replica) -> bool:
+        before = self._before.get(replica.full_name)
+        return replica.state in BROKEN or replica.out_of_memory or replica.restarts > (before.restarts if before else 0)
+
+    def _tail(self, replica: Replica, offset: int) -> str:
+        service = Service(ServiceInfo(replica.full_name), self._pipe, Clock())
+        text = service.log(offset) or service.log(max(0, replica.log_bytes - 2 * _MAX_LOG))
+        lines = [_printable(line) for line in text.splitlines() if line.strip()]
+        return "\n".join(lines[-_MAX_LOG_LINES:])[-_MAX_LOG:]
+
+    def _replicas(self) -> list[Replica]:
+        return [replica for replica in read_replicas(self._pipe) if replica.name in self._learner]
+
+
+def compose(parts: dict[str, dict[str, str] | None], story: Story, witness: Witness | None) -> dict[str, Any]:
+    """The frame's message from the parts of a failure; empty parts come from the story."""
+    texts = {name: Text(value["ru"], value["en"]) for name, value in parts.items() if value}
+    texts.setdefault("done", story.done.cut(MAX_PART))
+    texts.setdefault("where", (story.where or Text("", "")).cut(MAX_PART))
+    if witness is not None:
+        try:
+            texts["seen"] += witness.evidence()
+        except Fault as fault:
+            texts["seen"] += Text(f"\n(журналы недоступны: {fault})", f"\n(logs are not available: {fault})")
+    return {
+        "ru": {name: text.ru for name, text in texts.items()},
+        "en": {name: text.en for name, text in texts.items()},
+    }
+
+
+def _printable(line: str) -> str:
+    """A learner's line without control characters, and not longer than a screen."""
+    return "".join(ch if ch.isprintable() or ch == "\t" else "�" for ch in line[:400])

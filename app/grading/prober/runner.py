@@ -1,0 +1,160 @@
+"""Run the checks of one job in order and tell `sandboxd` about each, over a pipe that no check can write to."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import signal
+import sys
+import time
+import traceback
+from pathlib import Path
+from typing import Any
+
+from .. import kit as kit_package
+from ..kit.registry import CheckFunction, declared
+from ..kit.scale import measure
+from ..kit.words import Fault, Text
+from . import child
+from .job import CheckJob, Job
+from .lines import LineReader, write_line
+from .message import Story, Witness, compose
+
+ANSWER_LIMIT = 60.0  #: seconds that `sandboxd` may take for one call of the runner itself
+CLOSING = 1.0  #: seconds kept at the end for telling the last results
+
+
+class Platform:
+    """The pipe to `sandboxd`. It is the kit's `Pipe` for the runner itself, and relays the calls of checks.
+
+    Args:
+        questions: descriptor to write frames to.
+        answers: descriptor to read answers from.
+    """
+
+    def __init__(self, questions: int, answers: int) -> None:
+        self._questions, self._reader = questions, LineReader(answers)
+        self._number = 0
+
+    def send(self, frame: dict[str, Any]) -> None:
+        """Write one frame."""
+        write_line(self._questions, frame)
+
+    def call(self, op: str, service: str = "", **arguments: Any) -> Any:
+        """Ask and wait; raises `Fault` when refused."""
+        answer = self.ask({"op": op, "service": service, **arguments}, time.monotonic() + ANSWER_LIMIT)
+        if not answer["ok"]:
+            raise Fault(f"the platform refused `{op} {service}`: {answer.get('error', '')}")
+        return answer.get("value")
+
+    def ask(self, call: dict[str, Any], deadline: float) -> dict[str, Any]:
+        """Put a question under a number of ours and return its answer; answers to given-up questions are skipped.
+
+        Raises:
+            TimeoutError: no answer until `deadline`.
+            Fault: the platform is gone.
+        """
+        self._number += 1
+        self.send({**call, "type": "call", "n": self._number})
+        while True:
+            answer = self._reader.read(deadline)
+            if answer is None:
+                raise Fault("the platform closed the pipe")
+            if answer.get("n") == self._number:
+                return answer
+
+
+class Runner:
+    """One run of a job."""
+
+    def __init__(self, job: Job, platform: Platform, functions: dict[str, CheckFunction]) -> None:
+        self._job, self._platform, self._functions = job, platform, functions
+        self._passed: dict[str, bool] = {}
+        self._scale = 1.0
+
+    def run(self) -> None:
+        """Run everything; one result frame for each check, then `finished`."""
+        begun = time.monotonic()
+        self._scale = max(measure(self._platform) for _ in range(3))
+        self._platform.send({"type": "stage", "name": "calibrate", "seconds": round(time.monotonic() - begun, 3)})
+        end = begun + self._job.timeout * self._scale
+        for check in self._job.checks:
+            self._platform.send({"type": "check_started", "id": check.id})
+            begun_check = time.monotonic()
+            frame = self._judge(check, end)
+            self._passed[check.id] = frame["status"] == "passed"
+            seconds = round(time.monotonic() - begun_check, 3)
+            self._platform.send({"type": "check_finished", "id": check.id, "seconds": seconds, "message": None, **frame})
+        self._platform.send({"type": "finished", "scale": self._scale})
+
+    def _judge(self, check: CheckJob, end: float) -> dict[str, Any]:
+        if not all(self._passed.get(need, True) for need in check.needs):
+            return {"status": "skipped"}
+        if check.id not in self._functions:
+            print(f"no function is declared as check `{check.id}`", file=sys.stderr)
+            return {"status": "errored"}
+        story = Story()
+        self._scale = max(self._scale, measure(self._platform))
+        witness = Witness(self._job.sandbox.services, self._platform)
+        begun = time.monotonic()
+        limit = min(check.seconds * self._scale, max(end - CLOSING - begun, 0.0))
+        function = self._functions[check.id]
+        process, ours = child.start(check.id, function, self._job.seed, self._job.sandbox, self._scale)
+        try:
+            result = child.follow(ours, begun + limit, lambda frame, until: self._relay(ours.fileno(), frame, story, until))
+        except TimeoutError:
+            parts = child.parts(child.took_too_long(limit, begun))
+            return {"status": "failed", "message": compose(parts, story, witness)}
+        finally:
+            child.end(process)
+            ours.close()
+        if result is None:
+            print(f"check `{check.id}` ended without a result", file=sys.stderr)
+            return {"status": "errored"}
+        if result["status"] == "failed":
+            return {"status": "failed", "message": compose(result["parts"], story, witness)}
+        return {"status": result["status"]}
+
+    def _relay(self, back: int, frame: dict[str, Any], story: Story, deadline: float) -> None:
+        """Pass on what a running check says: a step, a place to look at, a note, or a call that is answered."""
+        kind = frame.pop("type", "")
+        if kind == "step":
+            story.steps.append(Text(frame["ru"], frame["en"]))
+        elif kind == "look":
+            story.where = Text(frame["ru"], frame["en"])
+        elif kind == "note":
+            self._platform.send({"type": "note", **frame})
+        elif kind == "call":
+            number = frame.pop("n")
+            write_line(back, {**self._platform.ask(frame, deadline), "n": number})
+
+
+def load_checks(path: Path) -> dict[str, CheckFunction]:
+    """Import the author's file, which may say `from kit import …` and import its neighbours; return its checks by id."""
+    sys.modules["kit"] = kit_package
+    sys.path.insert(0, str(path.parent))
+    spec = importlib.util.spec_from_file_location("exercise_checks", path)
+    if spec is None or spec.loader is None:
+        raise Fault(f"{path} cannot be imported")
+    spec.loader.exec_module(importlib.util.module_from_spec(spec))
+    return declared()
+
+
+def main(home: Path) -> int:
+    """Run `home`/job.json; return the exit code: 0 when every check has a result, whatever it is."""
+    questions, answers = os.dup(1), os.dup(0)
+    os.set_inheritable(questions, False)
+    os.set_inheritable(answers, False)
+    os.dup2(2, 1)  # a print in a check goes to the operators, never between our frames
+    with open(os.devnull, "rb") as nothing:  # noqa: PTH123 - a descriptor is wanted
+        os.dup2(nothing.fileno(), 0)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    platform = Platform(questions, answers)
+    job = Job.read(home)
+    functions: dict[str, CheckFunction] = {}
+    try:
+        functions = load_checks(job.runner)
+    except Exception:  # noqa: BLE001 - a broken author's file makes every check errored, with its traceback for operators
+        traceback.print_exc()
+    Runner(job, platform, functions).run()
+    return 0
