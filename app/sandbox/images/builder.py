@@ -14,7 +14,7 @@ from app.sandbox.images import wheels
 from app.sandbox.images.apt import Apt, Package
 from app.sandbox.images.bytecode import compile_python
 from app.sandbox.images.definition import ImageDefinition
-from app.sandbox.images.layout import Layout
+from app.sandbox.images.layout import LEASE, Layout
 from app.sandbox.images.objects import Objects
 from app.sandbox.images.progress import Progress, Step
 from app.sandbox.images.tree import Tree
@@ -49,7 +49,7 @@ class Builder:
         (work / "root").mkdir(parents=True)
         packages = self._fill(Tree(work / "root", self._objects), image)
         (work / "packages.json").write_text(json.dumps([package.file for package in packages], indent=1))
-        (work / "lease").touch()
+        (work / LEASE).touch()
         os.sync()
         work.rename(home)
 

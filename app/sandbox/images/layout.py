@@ -11,6 +11,7 @@ from app.sandbox.images.definition import ImageDefinition
 from app.sandbox.images.sources import SUITE
 from app.sandbox.images.wheels import PYTHON
 
+LEASE = "lease"  #: locked (shared) by every process that uses the image; its time tells the last use
 #: Raise it whenever the same definition must give another tree.
 _RECIPE = 2
 
@@ -28,4 +29,8 @@ class Layout:
 
     def image(self, image: ImageDefinition) -> Path:
         """The folder of this image at this digest; it exists exactly when the image is complete."""
-        return self.root / f"{image.id}-{self.digest(image)[:12]}"
+        return self.home(image.id, self.digest(image))
+
+    def home(self, name: str, digest: str) -> Path:
+        """The same by name and digest."""
+        return self.root / f"{name}-{digest[:12]}"
