@@ -11,36 +11,20 @@ from typing import Protocol
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from app.content.quiz import Judgement, Quiz
 from app.db import Database, now
 from app.errors import InvalidInput, NotFound
 from app.learning.model import QuizAnswer
 
-Answer = list[int] | float  #: option numbers (from 0; for `order` in the chosen order), or the number typed
-MAX_OPTIONS = 20  #: longest answer that is stored
+Answer = list[int] | float  #: shown option numbers from 0, or the number typed
+LONGEST_ANSWER = 20  #: option numbers
 MAX_IMPORTED = 500  #: answers that a guest may bring along
-
-
-class Quiz(Protocol):
-    """What the catalog knows of a quiz. Option numbers are the file's order, the same in both languages."""
-
-    @property
-    def id(self) -> str: ...
-
-    @property
-    def lesson_id(self) -> str: ...
-
-    def judge(self, answer: Answer) -> bool:
-        """Whether the answer is right.
-
-        Raises:
-            InvalidInput: the answer does not fit the quiz's type or options.
-        """
 
 
 class Quizzes(Protocol):
     """The catalog, as seen from here."""
 
-    def quiz(self, quiz_id: str) -> Quiz | None: ...
+    def quiz(self, quiz_id: str, lang: str) -> Quiz | None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,25 +46,30 @@ class QuizAnswers:
         self._database = database
         self._quizzes = quizzes
 
-    def judge(self, quiz_id: str, answer: object) -> bool:
+    def judge(self, quiz_id: str, answer: object, lang: str = "en") -> Judgement:
         """Judge without storing: for guests, whose browser keeps the answer.
+
+        Args:
+            answer: JSON as it came from outside.
+            lang: language of the reasons.
 
         Raises:
             NotFound: no such quiz.
             InvalidInput: the answer does not fit.
         """
-        return self._find(quiz_id).judge(checked_answer(answer))
+        return self._find(quiz_id, lang).judge(checked_answer(answer))
 
-    def answer(self, user_id: str, quiz_id: str, answer: object) -> Answered:
+    def answer(self, user_id: str, quiz_id: str, answer: object, lang: str = "en") -> Judgement:
         """Judge and store; the newest answer counts, the first one's outcome is kept beside it.
 
         Raises:
             NotFound, InvalidInput: as `judge`.
         """
-        quiz, value = self._find(quiz_id), checked_answer(answer)
-        correct = quiz.judge(value)
+        value = checked_answer(answer)
+        judgement = self._find(quiz_id, lang).judge(value)
         with self._database.transaction() as session:
-            return _store(session, user_id, quiz, value, correct)
+            _store(session, user_id, quiz_id, value, correct=judgement.correct)
+        return judgement
 
     def answers(self, user_id: str, lesson_id: str) -> dict[str, Answered]:
         """A learner's answers in one lesson, by quiz id."""
@@ -93,28 +82,30 @@ class QuizAnswers:
 
         Answers that no longer fit are left out. Returns how many were stored.
         """
-        judged: list[tuple[Quiz, Answer, bool]] = []
+        judged: dict[str, tuple[Answer, bool]] = {}
         for quiz_id, answer in list(answers.items())[:MAX_IMPORTED]:
-            quiz = self._quizzes.quiz(quiz_id)
-            if quiz is None:
-                continue
             try:
                 value = checked_answer(answer)
-                judged.append((quiz, value, quiz.judge(value)))
-            except InvalidInput:
+                judged[quiz_id] = value, self.judge(quiz_id, value).correct
+            except (InvalidInput, NotFound):
                 continue
         with self._database.transaction() as session:
             known = set(session.scalars(select(QuizAnswer.quiz_id).where(QuizAnswer.user_id == user_id)))
-            new = [item for item in judged if item[0].id not in known]
-            for quiz, value, correct in new:
-                _store(session, user_id, quiz, value, correct)
+            new = {quiz_id: outcome for quiz_id, outcome in judged.items() if quiz_id not in known}
+            for quiz_id, (value, correct) in new.items():
+                _store(session, user_id, quiz_id, value, correct=correct)
         return len(new)
 
-    def _find(self, quiz_id: str) -> Quiz:
-        quiz = self._quizzes.quiz(quiz_id)
+    def _find(self, quiz_id: str, lang: str) -> Quiz:
+        quiz = self._quizzes.quiz(quiz_id, lang)
         if quiz is None:
             raise NotFound("There is no such quiz.", code="no-such-quiz")
         return quiz
+
+
+def lesson_of(quiz_id: str) -> str:
+    """`m01-l01` of `m01-l01-q2`: a quiz's id begins with its lesson's."""
+    return quiz_id.rpartition("-q")[0]
 
 
 def checked_answer(answer: object) -> Answer:
@@ -126,25 +117,22 @@ def checked_answer(answer: object) -> Answer:
     if isinstance(answer, (int, float)) and not isinstance(answer, bool):
         if abs(answer) < 1e15 and math.isfinite(answer):
             return float(answer)
-    elif isinstance(answer, Sequence) and not isinstance(answer, str) and 0 < len(answer) <= MAX_OPTIONS:
-        options = [item for item in answer if isinstance(item, int) and not isinstance(item, bool) and 0 <= item < MAX_OPTIONS]
+    elif isinstance(answer, Sequence) and not isinstance(answer, str) and 0 < len(answer) <= LONGEST_ANSWER:
+        options = [
+            item for item in answer if isinstance(item, int) and not isinstance(item, bool) and 0 <= item < LONGEST_ANSWER
+        ]
         if len(options) == len(answer) == len(set(options)):
             return options
     raise InvalidInput("An answer is a number or a list of option numbers.", code="bad-answer")
 
 
-def _store(session: Session, user_id: str, quiz: Quiz, answer: Answer, correct: bool) -> Answered:
-    row = session.get(QuizAnswer, (user_id, quiz.id), with_for_update=True)
+def _store(session: Session, user_id: str, quiz_id: str, answer: Answer, *, correct: bool) -> None:
+    row = session.get(QuizAnswer, (user_id, quiz_id), with_for_update=True)
     text = json.dumps(answer)
     if row is None:
-        row = QuizAnswer(
-            user_id=user_id, quiz_id=quiz.id, lesson_id=quiz.lesson_id, answer=text, correct=correct, first_correct=correct
-        )
+        row = QuizAnswer(user_id=user_id, quiz_id=quiz_id, lesson_id=lesson_of(quiz_id), first_correct=correct, tries=0)
         session.add(row)
-    else:
-        row.answer, row.correct, row.tries, row.answered_at = text, correct, row.tries + 1, now()
-    session.flush()
-    return _answered(row)
+    row.answer, row.correct, row.tries, row.answered_at = text, correct, row.tries + 1, now()
 
 
 def _answered(row: QuizAnswer) -> Answered:

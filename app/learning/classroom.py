@@ -1,0 +1,162 @@
+"""What instructors see: learners with their progress, submissions, running sandboxes. Server-side filters and paging."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Generic, TypeVar
+
+from sqlalchemy import ColumnElement, Select, func, select
+from sqlalchemy.orm import InstrumentedAttribute, Session
+
+from app.accounts.model import Role, User
+from app.db import Database
+from app.errors import InvalidInput
+from app.grading.limits import MAX_PAGE
+from app.grading.model import Submission, SubmissionState, Verdict
+from app.learning.model import LessonProgress
+from app.sandbox.model import Purpose, SandboxState
+from app.sandbox.row import SandboxRow
+
+MAX_PAGES = 100_000
+Row = TypeVar("Row")
+
+
+@dataclass(frozen=True, slots=True)
+class LearnerLine:
+    """A learner and how far they are. `last_seen`: last sign-in or None."""
+
+    id: str
+    name: str
+    active: bool
+    created_at: datetime
+    last_seen: datetime | None
+    lessons_done: int
+    exercises_passed: int
+    submissions: int
+    last_submission: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class SubmissionRow:
+    """A submission in the instructor's list."""
+
+    id: str
+    user_id: str
+    user_name: str
+    exercise_id: str
+    state: SubmissionState
+    verdict: Verdict | None
+    score: int | None
+    created_at: datetime
+    finished_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class SandboxLine:
+    """A living sandbox and whose it is."""
+
+    id: str
+    owner_id: str
+    owner_name: str
+    exercise_id: str
+    purpose: Purpose
+    state: SandboxState
+    created_at: datetime
+    expires_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[Row]):
+    """Some rows of many. `total` counts all that the filters let through; pages count from 1."""
+
+    rows: tuple[Row, ...]
+    total: int
+    page: int
+    pages: int
+
+
+@dataclass(frozen=True, slots=True)
+class SubmissionFilter:
+    """What to show; empty means everything."""
+
+    exercise_id: str = ""
+    user_id: str = ""
+    state: SubmissionState | None = None
+    verdict: Verdict | None = None
+
+
+class Classroom:
+    """Lists for instructors. Callers have checked the role."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def learners(self, *, search: str = "", page: int = 1, size: int = 50) -> Page[LearnerLine]:
+        """Learners by name, with their progress. Two statements.
+
+        Args:
+            search: part of the name, any case; wildcards have no meaning.
+
+        Raises:
+            InvalidInput: `page` or `size` out of range.
+        """
+        chosen = [User.role == Role.LEARNER]
+        if search:
+            chosen.append(User.name_key.contains(search.casefold(), autoescape=True))
+        lessons = _count_by_user(LessonProgress.user_id, func.count(), LessonProgress.done_at.is_not(None))
+        passed = _count_by_user(
+            Submission.user_id, func.count(Submission.exercise_id.distinct()), Submission.verdict == Verdict.PASSED
+        )
+        handed_in = _count_by_user(Submission.user_id, func.count())
+        newest = _count_by_user(Submission.user_id, func.max(Submission.created_at))
+        columns = (User.id, User.name, User.active, User.created_at, User.seen_at, lessons, passed, handed_in, newest)
+        with self._database.read() as session:
+            found = select(*columns).where(*chosen).order_by(User.name_key, User.id)
+            return _page(session, found, select(func.count()).select_from(User).where(*chosen), LearnerLine, page, size)
+
+    def submissions(
+        self, wanted: SubmissionFilter = SubmissionFilter(), *, page: int = 1, size: int = 50
+    ) -> Page[SubmissionRow]:
+        """Submissions, newest first. Two statements.
+
+        Raises:
+            InvalidInput: `page` or `size` out of range.
+        """
+        chosen = []
+        if wanted.exercise_id:
+            chosen.append(Submission.exercise_id == wanted.exercise_id)
+        if wanted.user_id:
+            chosen.append(Submission.user_id == wanted.user_id)
+        if wanted.state:
+            chosen.append(Submission.state == wanted.state)
+        if wanted.verdict:
+            chosen.append(Submission.verdict == wanted.verdict)
+        s = Submission
+        columns = (s.id, s.user_id, User.name, s.exercise_id, s.state, s.verdict, s.score, s.created_at, s.finished_at)
+        with self._database.read() as session:
+            found = select(*columns).join(User, User.id == s.user_id).where(*chosen).order_by(s.created_at.desc(), s.id)
+            return _page(session, found, select(func.count()).select_from(s).where(*chosen), SubmissionRow, page, size)
+
+    def sandboxes(self) -> tuple[SandboxLine, ...]:
+        """Every living sandbox, oldest first. One statement; the states are the reconciler's, at most seconds old."""
+        r = SandboxRow
+        columns = (r.id, r.owner_id, User.name, r.exercise_id, r.purpose, r.state, r.created_at, r.expires_at)
+        living = select(*columns).join(User, User.id == r.owner_id).where(r.state != SandboxState.GONE)
+        with self._database.read() as session:
+            return tuple(SandboxLine(*row) for row in session.execute(living.order_by(r.created_at, r.id)))
+
+
+def _count_by_user(owner: InstrumentedAttribute[str], figure: ColumnElement[Any], *chosen: ColumnElement[bool]) -> Any:
+    return select(figure).where(owner == User.id, *chosen).correlate(User).scalar_subquery()
+
+
+def _page(
+    session: Session, found: Select[*tuple[Any, ...]], counted: Select[int], row: Callable[..., Row], page: int, size: int
+) -> Page[Row]:
+    if not 1 <= size <= MAX_PAGE or not 1 <= page <= MAX_PAGES:
+        raise InvalidInput(f"A page has 1 to {MAX_PAGE} rows; pages count from 1 to {MAX_PAGES}.", code="bad-page")
+    total = session.scalar(counted) or 0
+    rows = session.execute(found.limit(size).offset((page - 1) * size))
+    return Page(tuple(row(*values) for values in rows), total, page, max(1, -(-total // size)))

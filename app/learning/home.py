@@ -1,0 +1,124 @@
+"""What a learner sees first: one next step, what runs, what is new, and how far they are. Five statements, always."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from sqlalchemy import select
+
+from app.db import Database
+from app.grading.model import Submission, SubmissionState, Verdict
+from app.grading.submissions import SubmissionLine
+from app.learning.model import Draft, LessonProgress
+from app.learning.outline import CourseOutline
+from app.learning.sandbox_view import SandboxView, row_view
+from app.sandbox.model import Purpose, SandboxState
+from app.sandbox.row import SandboxRow
+
+
+@dataclass(frozen=True, slots=True)
+class NextStep:
+    """The one thing to do next.
+
+    `kind`: `lesson` (begin it), `lesson-on` (opened, not finished), `exercise` (of a finished lesson), `exercise-on` (a draft
+    or a submission exists), or `done` (everything that exists is finished; `id` is empty).
+    """
+
+    kind: Literal["lesson", "lesson-on", "exercise", "exercise-on", "done"]
+    id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    """Everything on the page.
+
+    Attributes:
+        unseen: verdicts that their author has not looked at, newest first.
+        waiting: submissions that are queued or being graded.
+        shares: module id -> share of its lessons and exercises that are done, 0..1.
+        lessons: opened lesson id -> when it was done, or None.
+        exercises: exercise id -> best verdict so far, or None when only begun.
+    """
+
+    next_step: NextStep
+    running: SandboxView | None
+    unseen: tuple[SubmissionLine, ...]
+    waiting: tuple[SubmissionLine, ...]
+    shares: Mapping[str, float]
+    lessons: Mapping[str, datetime | None]
+    exercises: Mapping[str, Verdict | None]
+
+
+class Homes:
+    """Gathers `Home`."""
+
+    def __init__(self, database: Database, outline: Callable[[], CourseOutline]) -> None:
+        self._database = database
+        self._outline = outline
+
+    def of(self, user_id: str) -> Home:
+        """The home page of a learner."""
+        outline = self._outline()
+        columns = [getattr(Submission, name) for name in SubmissionLine.__dataclass_fields__]
+        mine = Submission.user_id == user_id
+        open_or_unseen = Submission.seen_at.is_(None) & (Submission.verdict.is_not(None) | Submission.finished_at.is_(None))
+        with self._database.read() as session:
+            read = select(LessonProgress.lesson_id, LessonProgress.done_at).where(LessonProgress.user_id == user_id)
+            lessons = dict(session.execute(read).tuples().all())
+            verdicts = session.execute(select(Submission.exercise_id, Submission.verdict).where(mine).distinct()).tuples().all()
+            drafts = session.scalars(select(Draft.exercise_id).where(Draft.user_id == user_id)).all()
+            newest = select(*columns).where(mine, open_or_unseen).order_by(Submission.created_at.desc()).limit(20)
+            lines = [SubmissionLine(*row) for row in session.execute(newest)]
+            running = session.scalar(
+                select(SandboxRow).where(
+                    SandboxRow.owner_id == user_id,
+                    SandboxRow.purpose == Purpose.PRACTICE,
+                    SandboxRow.state != SandboxState.GONE,
+                    SandboxRow.stop_wanted.is_(False),
+                )
+            )
+        exercises: dict[str, Verdict | None] = dict.fromkeys(drafts)
+        for exercise_id, verdict in verdicts:
+            exercises[exercise_id] = _better(exercises.get(exercise_id), verdict)
+        open_states = (SubmissionState.QUEUED, SubmissionState.GRADING)
+        return Home(
+            next_step=next_step(outline, lessons, exercises),
+            running=row_view(running) if running else None,
+            unseen=tuple(line for line in lines if line.state not in open_states),
+            waiting=tuple(line for line in lines if line.state in open_states),
+            shares=shares(outline, lessons, exercises),
+            lessons=lessons,
+            exercises=exercises,
+        )
+
+
+def next_step(
+    outline: CourseOutline, lessons: Mapping[str, datetime | None], exercises: Mapping[str, Verdict | None]
+) -> NextStep:
+    """The first thing in course order that is not done."""
+    for lesson in outline.lessons():
+        if lessons.get(lesson.id) is None:
+            return NextStep("lesson-on" if lesson.id in lessons else "lesson", lesson.id)
+        if lesson.exercise_id and exercises.get(lesson.exercise_id) != Verdict.PASSED:
+            return NextStep("exercise-on" if lesson.exercise_id in exercises else "exercise", lesson.exercise_id)
+    return NextStep("done")
+
+
+def shares(
+    outline: CourseOutline, lessons: Mapping[str, datetime | None], exercises: Mapping[str, Verdict | None]
+) -> dict[str, float]:
+    """Module id -> share done of its lessons and exercises; a module without any has 0."""
+    result = {}
+    for module in outline.modules:
+        steps = [lessons.get(lesson.id) is not None for lesson in module.lessons]
+        steps += [exercises.get(lesson.exercise_id) == Verdict.PASSED for lesson in module.lessons if lesson.exercise_id]
+        result[module.id] = sum(steps) / len(steps) if steps else 0.0
+    return result
+
+
+def _better(one: Verdict | None, other: Verdict | None) -> Verdict | None:
+    order = (None, Verdict.ERRORED, Verdict.FAILED, Verdict.PASSED)
+    return max(one, other, key=order.index)
