@@ -38,6 +38,12 @@ class NoSuchService(EngineError):
     code = "no-such-service"
 
 
+class NoSuchFile(EngineError):
+    """There is no such regular file in the service, or it is larger than asked for."""
+
+    code = "no-such-file"
+
+
 class Terminal(Protocol):
     """A pseudo-terminal inside a service; closing it ends the shell and everything it started."""
 
@@ -129,7 +135,11 @@ class Engine(Protocol):
         """
 
     async def get(self, sandbox_id: str, service: str, path: str, *, limit: int = 1 << 20) -> bytes:
-        """Read one regular file below /workspace or /data of a replica; links are not followed."""
+        """Read one regular file below /workspace or /data of a replica; links are not followed.
+
+        Raises:
+            NoSuchFile: there is none, it is something else than a regular file, or larger than `limit`.
+        """
 
     async def start(self, sandbox_id: str, service: str) -> None:
         """Start a waiting, ended or stopped replica; nothing happens to a running one."""

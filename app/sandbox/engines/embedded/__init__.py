@@ -1,0 +1,10 @@
+"""Bubblewrap pods: the engine where no Docker daemon answers.
+
+`sandboxd` (asyncio) -> spawner (stdlib, single-threaded) -> outer bubblewrap = pod -> agent (PID 1) -> one nested
+bubblewrap per service.
+"""
+
+from app.sandbox.engines.embedded.engine import EmbeddedEngine
+from app.sandbox.engines.embedded.spawning import Occupied, SpawnerHandle, start_spawner
+
+__all__ = ["EmbeddedEngine", "Occupied", "SpawnerHandle", "start_spawner"]

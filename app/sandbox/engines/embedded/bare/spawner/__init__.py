@@ -1,0 +1,1 @@
+"""The single-threaded process that starts pods and outlives none of them."""

@@ -1,0 +1,163 @@
+"""One running sandbox as the engine sees it: the channel to its agent, its last status, its guests."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import socket
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Any
+
+from app.sandbox.engine import EngineError, NoSuchSandbox
+from app.sandbox.engines.embedded.bare import wire
+from app.sandbox.engines.embedded.channel import Channel, Gone
+from app.sandbox.engines.embedded.guests import EmbeddedMember
+from app.sandbox.engines.validation import ready_as_a_whole
+from app.sandbox.model import EngineStatus, SandboxSpec, ServiceState, ServiceStatus
+
+_WATCH_PAUSE_S = 0.05
+
+
+def workspace_revision(digests: Mapping[str, str]) -> str:
+    """The hash of a workspace: 16 hex digits over paths and contents (`sha256` hex by path)."""
+    lines = "".join(f"{path}\0{digest}\n" for path, digest in sorted(digests.items()))
+    return sha256(lines.encode()).hexdigest()[:16]
+
+
+def file_digests(files: Mapping[str, bytes]) -> dict[str, str]:
+    """sha256 of every file by path."""
+    return {path: sha256(content).hexdigest() for path, content in files.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """What an agent is told at the start, besides the files."""
+
+    spec: SandboxSpec
+    services: list[dict[str, Any]]
+    service_uid: int
+    member_uid: int
+    grouped: bool
+    seccomp: bytes
+    spread: int
+
+    def body(self) -> bytes:
+        """As `bare.agent.pod.Pod` reads it."""
+        facts = {
+            "services": self.services,
+            "service_uid": self.service_uid,
+            "member_uid": self.member_uid,
+            "grouped": self.grouped,
+            "spread": self.spread,
+            "revision": workspace_revision(file_digests(self.spec.files)),
+            "two_segments": self.spec.two_segments,
+            "memory_mb": self.spec.memory_mb,
+            "cpus": self.spec.cpus,
+        }
+        files = {"spec.json": json.dumps(facts).encode(), "seccomp": self.seccomp}
+        files |= {f"ws/{path}": content for path, content in self.spec.files.items()}
+        for service in self.spec.services:
+            if service.given:
+                files |= {f"given/{service.name}/{path}": content for path, content in service.files.items()}
+                files |= {
+                    f"given/{service.name}/secrets/{name}": value.encode() for name, value in self.spec.secrets.items()
+                }
+        return wire.pack_files(files)
+
+
+class Sandbox:
+    """Made from the agent's control socket; `opened` waits for its hello and sends the setup."""
+
+    def __init__(self, spec: SandboxSpec, control: socket.socket) -> None:
+        self.spec = spec
+        self.digests = file_digests(spec.files)
+        self.members: dict[str, EmbeddedMember] = {}
+        self.alive = True
+        self.reason = ""
+        self._hello = asyncio.get_running_loop().create_future()
+        self._news = asyncio.Event()
+        self._pushed: dict[str, Any] = {"services": [], "events": []}
+        self.channel = Channel(control, self._event, self._ended)
+
+    async def open(self, setup: Setup) -> None:
+        """Wait for the agent, tell it what to run.
+
+        Raises:
+            Gone: the pod ended before it said hello.
+            EngineError: as the agent says.
+        """
+        await asyncio.wait_for(self._hello, 20)
+        await self.channel.call("setup", timeout=20, body=setup.body())
+
+    async def call(self, operation: str, **arguments: Any) -> wire.Packet:
+        """Ask the agent; a pod that has ended is no sandbox any more."""
+        try:
+            return await self.channel.call(operation, **arguments)
+        except Gone:
+            raise NoSuchSandbox(self.reason or "The sandbox has ended.") from None
+
+    async def status(self) -> EngineStatus:
+        """Asked anew while it lives."""
+        if self.alive:
+            try:
+                self._pushed = (await self.channel.call("status")).header
+            except Gone:
+                self.alive = False
+        return self._status()
+
+    async def watch(self) -> AsyncIterator[EngineStatus]:
+        """A status now and after every push of the agent; ends after the one that says it is gone."""
+        yield await self.status()
+        while self.alive:
+            await self._news.wait()
+            self._news.clear()
+            yield self._status()
+            await asyncio.sleep(_WATCH_PAUSE_S)
+
+    async def put(self, files: Mapping[str, bytes], *, replace: bool) -> str:
+        """Write the workspace; returns its revision."""
+        fresh = file_digests(files)
+        digests = fresh if replace else {**self.digests, **fresh}
+        revision = workspace_revision(digests)
+        await self.call("put", revision=revision, replace=replace, body=wire.pack_files(dict(files)))
+        self.digests = digests
+        return revision
+
+    def close(self, reason: str = "") -> None:
+        """The pod is gone, or is about to be."""
+        self.reason = self.reason or reason
+        self.channel.close()
+
+    def _status(self) -> EngineStatus:
+        services = tuple(_service_status(entry) for entry in self._pushed["services"])
+        ready = self.alive and bool(services or not self.spec.services) and ready_as_a_whole(self.spec, services)
+        return EngineStatus(self.spec.id, self.alive, ready, services, tuple(self._pushed["events"]), self.reason)
+
+    def _event(self, packet: wire.Packet) -> None:
+        kind = packet.header["event"]
+        if kind == "hello" and not self._hello.done():
+            self._hello.set_result(None)
+        elif kind == "status":
+            self._pushed = packet.header
+            self._news.set()
+        elif kind == "member":
+            member = self.members.get(packet.header["member"])
+            if member is not None:
+                member.ended(packet.header["code"])
+
+    def _ended(self) -> None:
+        self.alive = False
+        self._news.set()
+        if not self._hello.done():
+            self._hello.set_exception(Gone())
+        for member in self.members.values():
+            member.ended(-9)
+
+
+def _service_status(entry: Mapping[str, Any]) -> ServiceStatus:
+    fields = dict(entry)
+    fields["state"] = ServiceState(fields["state"])
+    return ServiceStatus(**fields)
