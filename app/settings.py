@@ -46,6 +46,8 @@ class Settings(BaseSettings):
     apt_mirror: str = ""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     sign_up: Literal["open", "closed"] = "open"
+    proxies: int = Field(default=0, ge=0, le=5, description="reverse proxies in front of web whose X-Forwarded-For and -Proto are true")
+    metrics_token: SecretStr | None = None
     testing: bool = False
 
     lessons_dir: Path = CHECKOUT / "lessons"

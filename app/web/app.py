@@ -9,12 +9,12 @@ from pathlib import Path
 
 from flask import Flask
 from flask_compress import Compress
-from flask_sqlalchemy import SQLAlchemy
 from flask_wtf import CSRFProtect
+from werkzeug.middleware.proxy_fix import ProxyFix
 from whitenoise import WhiteNoise
 
 from app import api
-from app.db import Base, Database, engine_options, install_rules
+from app.db import Database, make_engine
 from app.settings import Settings
 from app.web import account, admin, assets, errors, exercises, headers, language, lessons, observe, sandboxes, sessions, start
 from app.wiring import UseCases, use_cases
@@ -37,26 +37,23 @@ def create_app(settings: Settings, cases: UseCases | None = None) -> Flask:
         MAX_CONTENT_LENGTH=MAX_BODY,
         MAX_FORM_MEMORY_SIZE=MAX_BODY,
         MAX_FORM_PARTS=200,
-        SQLALCHEMY_DATABASE_URI=settings.database,
-        SQLALCHEMY_ENGINE_OPTIONS=engine_options(settings.database),
         WTF_CSRF_TIME_LIMIT=None,
         COMPRESS_MIMETYPES=["text/html", "application/json", "application/problem+json"],
         TEMPLATES_AUTO_RELOAD=settings.testing,
     )
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     app.extensions["soty_settings"] = settings
-    sql = SQLAlchemy(model_class=Base)
-    sql.init_app(app)
-    with app.app_context():
-        install_rules(sql.engine)
-        app.extensions["soty"] = cases or use_cases(settings, Database(sql.engine))
+    app.extensions["soty"] = cases or use_cases(settings, Database(make_engine(settings.database)))
     csrf.init_app(app)
     Compress(app)
     for part in (observe, errors, headers, sessions, language, assets):
         part.register(app)
     for room in (start, account, lessons, exercises, sandboxes, admin):
         app.register_blueprint(room.blueprint)
-    api.register(app, csrf)
+    api.register(app)
+    app.url_build_error_handlers.append(lambda _error, endpoint, _values: f"#{endpoint}")  # until every room has its pages
+    if settings.proxies:
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=settings.proxies, x_proto=settings.proxies)  # type: ignore[method-assign]
     app.wsgi_app = WhiteNoise(  # type: ignore[method-assign]
         app.wsgi_app, root=str(STATIC), prefix="static/", max_age=60, immutable_file_test=assets.is_hashed
     )

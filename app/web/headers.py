@@ -3,11 +3,14 @@ diagrams or a terminal (`allow_inline_styles()`)."""
 
 from __future__ import annotations
 
+from typing import Any
 from urllib.parse import urlsplit
 
-from flask import Flask, Response, g, request
+from flask import Flask, Response, g, redirect, request
 
 from app.settings import Settings
+
+_ANY_HOST = ("/api/", "/healthz", "/readyz", "/metrics", "/static/")  #: answered under every host name
 
 
 def allow_inline_styles() -> None:
@@ -32,6 +35,14 @@ def register(app: Flask) -> None:
     policies = {flag: policy(settings, flag) for flag in (False, True)}
     secure = settings.base_url.startswith("https://")
 
+    home = urlsplit(settings.base_url).netloc
+
+    @app.before_request
+    def send_home() -> Any:
+        if request.host != home and request.method in ("GET", "HEAD") and not request.path.startswith(_ANY_HOST):
+            return redirect(settings.base_url + request.full_path.rstrip("?"), 307)
+        return None
+
     @app.after_request
     def add(response: Response) -> Response:
         put = response.headers.setdefault
@@ -44,6 +55,6 @@ def register(app: Flask) -> None:
         if secure and request.is_secure:
             put("Strict-Transport-Security", "max-age=31536000")
         if not request.path.startswith("/static/"):
-            put("Cache-Control", "no-store" if g.get("user") else "private, no-cache")
+            put("Cache-Control", "no-store" if g.get("user") or request.blueprint == "account" else "private, no-cache")
             response.vary.update(("Cookie", "Accept-Language"))
         return response

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from babel.dates import format_datetime
 from flask import Flask, g, request
@@ -25,6 +26,13 @@ def lang() -> str:
     if "lang" not in g:
         g.lang = choose()
     return str(g.lang)
+
+
+def remember_language(response: Any, language: str) -> Any:
+    """Let this browser speak the language from now on."""
+    if language in LANGUAGES:
+        response.set_cookie("lang", language, max_age=365 * 86400, samesite="Lax")
+    return response
 
 
 def register(app: Flask) -> None:
