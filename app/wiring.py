@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from app.settings import Settings
+from app.settings import Settings, SettingsInvalid
 
 if TYPE_CHECKING:
     from app.accounts.audit import Audit
@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from app.accounts.sign_ins import SignIns
     from app.accounts.tokens import Tokens
     from app.accounts.users import Users
-    from app.content.exercise import ExerciseCatalog
+    from app.content.catalog import Library
+    from app.content.exercise import Exercise
     from app.db import Database
     from app.grading.runs import Runs
     from app.grading.submissions import Submissions
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
     from app.learning.quizzes import QuizAnswers
     from app.learning.sandboxes import PracticeSandboxes
     from app.sandbox.client import SandboxdClient
+    from app.sandbox.daemon.preparation import Images
+    from app.sandbox.engine import Engine
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +54,7 @@ class UseCases:
     settings: Settings
     database: Database
     accounts: Accounts
-    exercises: ExerciseCatalog
+    library: Library
     submissions: Submissions
     runs: Runs
     drafts: Drafts
@@ -66,7 +69,7 @@ class UseCases:
 
 def use_cases(settings: Settings, database: Database) -> UseCases:
     """The use cases over one database; made after the fork, since gRPC does not survive one."""
-    from app.content.exercise import ExerciseCatalog
+    from app.content.catalog import Library
     from app.grading.runs import Runs
     from app.grading.submissions import Submissions
     from app.jobs.doorbells.polling import PollingDoorbell
@@ -74,31 +77,41 @@ def use_cases(settings: Settings, database: Database) -> UseCases:
     from app.learning.drafts import Drafts, keep_submitted
     from app.learning.hints import Hints
     from app.learning.home import Homes
-    from app.learning.outline import CourseOutline
     from app.learning.progress import LessonReading
     from app.learning.quizzes import QuizAnswers
     from app.learning.sandboxes import PracticeSandboxes
     from app.sandbox.client import SandboxdClient
 
-    exercises, doorbell = ExerciseCatalog(settings.exercises_dir), PollingDoorbell()
+    library, doorbell = Library(settings), PollingDoorbell()
+    exercises = _ExercisesOf(library)
     sandboxd = SandboxdClient(settings.sandboxd_dir / "control.sock")
     drafts = Drafts(database, exercises)
     return UseCases(
         settings=settings,
         database=database,
         accounts=accounts(database),
-        exercises=exercises,
+        library=library,
         submissions=Submissions(database, exercises, doorbell, keep_submitted),
         runs=Runs(database, exercises, doorbell),
         drafts=drafts,
         hints=Hints(database, exercises),
-        quizzes=QuizAnswers(database, _NoQuizzes()),
+        quizzes=QuizAnswers(database, library),
         reading=LessonReading(database),
         sandboxes=PracticeSandboxes(database, exercises, drafts, sandboxd),
-        homes=Homes(database, CourseOutline),
+        homes=Homes(database, library),
         classroom=Classroom(database),
         sandboxd=sandboxd,
     )
+
+
+class _ExercisesOf:
+    """The exercises of the newest catalog, as `app.grading.exercises.Exercises`."""
+
+    def __init__(self, library: Library) -> None:
+        self._library = library
+
+    def get(self, exercise_id: str) -> Exercise | None:
+        return self._library.catalog.exercise(exercise_id)
 
 
 def accounts(database: Database) -> Accounts:
@@ -137,3 +150,74 @@ def prepare(settings: Settings) -> str:
         return Users(Database(engine)).ensure_admin() or ""
     finally:
         engine.dispose()
+
+
+def sandboxd(settings: Settings) -> None:
+    """Run `sandboxd` until it is told to stop.
+
+    Raises:
+        PlatformError: it cannot start: another one runs, or the engine refuses its configuration.
+    """
+    from app.sandbox.daemon.ownership import owned
+
+    with owned(settings.sandboxd_dir):
+        if settings.engine == "fake":
+            _run_sandboxd(settings, *_fake_engine(settings))
+        else:
+            _run_sandboxd(settings, *_embedded_engine(settings))
+
+
+def _embedded_engine(settings: Settings) -> tuple[Engine, Images]:
+    from app.sandbox.engines.embedded import EmbeddedEngine, start_spawner
+
+    if settings.engine not in ("auto", "embedded"):
+        raise SettingsInvalid(f"SOTY_ENGINE={settings.engine}: this engine is not built yet.", cure="Set SOTY_ENGINE=embedded.")
+    # First of all: the spawner must be a child of a process without threads.
+    spawner = start_spawner(settings.home)
+    from app.sandbox.images.store import ImageStore
+
+    images = ImageStore(settings.home / "images", settings.images_dir, settings.apt_mirror)
+    return EmbeddedEngine(settings.home, images, spawner), images
+
+
+def _fake_engine(settings: Settings) -> tuple[Engine, Images]:
+    if not settings.testing:
+        raise SettingsInvalid("SOTY_ENGINE=fake runs nothing and is for tests.", cure="Set SOTY_ENGINE=auto.")
+    from app.sandbox.daemon.preparation import NoTrees
+    from app.sandbox.engines.fake import FakeEngine
+
+    return FakeEngine(), NoTrees(settings.images_dir)
+
+
+def _run_sandboxd(settings: Settings, engine: Engine, images: Images) -> None:
+    import asyncio
+    import logging
+
+    from app.grading.prober.bundle import prober_files
+    from app.sandbox.admission import Admission, capacity
+    from app.sandbox.daemon.exercises import Exercises
+    from app.sandbox.daemon.preparation import Preparation
+    from app.sandbox.daemon.sandboxes import Sandboxes
+    from app.sandbox.daemon.server import serve
+    from app.sandbox.daemon.usual import UsualTimes
+    from app.sandbox.journal import Journal
+
+    logging.basicConfig(level=settings.log_level.upper(), format="%(levelname)s sandboxd %(message)s")
+    folder = settings.sandboxd_dir
+    exercises = Exercises(settings.exercises_dir, prober_files)
+    exercises.reload()
+
+    async def run() -> None:
+        preparation = Preparation(images, always=("agent", "prober") if settings.engine != "fake" else ())
+        sandboxes = Sandboxes(
+            engine,
+            exercises,
+            preparation,
+            Journal(folder / "journal"),
+            Admission(capacity(settings.sandbox_memory_mb, settings.sandbox_slots)),
+            UsualTimes(folder / "usual.json"),
+            instance=str(settings.home),
+        )
+        await serve(sandboxes, preparation, folder, debug=settings.log_level == "debug")
+
+    asyncio.run(run())

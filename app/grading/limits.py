@@ -6,24 +6,12 @@ import hashlib
 import json
 from collections.abc import Mapping
 
-from app.content.exercise import MAX_FILE_BYTES, MAX_WORKSPACE_BYTES, Exercise, ExerciseCatalog
-from app.errors import InvalidInput, NotFound, TooLarge
+from app.content.exercise import MAX_FILE_BYTES, MAX_WORKSPACE_BYTES, Exercise
+from app.errors import InvalidInput, TooLarge
 
 OPEN_SUBMISSIONS = 3  #: of one learner at a time, over all exercises
 MAX_IDEMPOTENCY_KEY = 128  #: printable ASCII characters
 MAX_PAGE = 100  #: rows of one page
-
-
-def find_exercise(catalog: ExerciseCatalog, exercise_id: str) -> Exercise:
-    """The exercise of this id.
-
-    Raises:
-        NotFound: there is none.
-    """
-    exercise = catalog.get(exercise_id)
-    if exercise is None:
-        raise NotFound("There is no such exercise.", code="no-such-exercise", details={"exercise": exercise_id[:64]})
-    return exercise
 
 
 def workspace_files(exercise: Exercise, files: Mapping[str, str], base: Mapping[str, str] | None = None) -> dict[str, str]:

@@ -12,10 +12,11 @@ from sqlalchemy import select
 
 from app.accounts.model import User
 from app.accounts.viewer import Viewer
-from app.content.exercise import Exercise, ExerciseCatalog
+from app.content.exercise import Exercise
 from app.db import Database
 from app.errors import Conflict, InvalidInput, NotFound
-from app.grading.limits import find_exercise, workspace_files
+from app.grading.exercises import Exercises, find_exercise
+from app.grading.limits import workspace_files
 from app.grading.model import Run, SubmissionState, Verdict
 from app.grading.progress import Progress
 from app.grading.report import Report
@@ -54,7 +55,7 @@ class RunView:
 class Runs:
     """Start trials and look at them."""
 
-    def __init__(self, database: Database, exercises: ExerciseCatalog, doorbell: Doorbell) -> None:
+    def __init__(self, database: Database, exercises: Exercises, doorbell: Doorbell) -> None:
         self._database = database
         self._exercises = exercises
         self._doorbell = doorbell

@@ -14,10 +14,10 @@ from sqlalchemy.orm import Session
 
 from app.accounts.model import User
 from app.accounts.viewer import Viewer
-from app.content.exercise import ExerciseCatalog
 from app.db import Database, now
 from app.errors import Conflict, NotFound, TooMany
-from app.grading.limits import OPEN_SUBMISSIONS, checked_key, files_hash, find_exercise, workspace_files
+from app.grading.exercises import Exercises, find_exercise
+from app.grading.limits import OPEN_SUBMISSIONS, checked_key, files_hash, workspace_files
 from app.grading.model import Submission, SubmissionState, Verdict
 from app.grading.progress import Progress
 from app.grading.report import Report
@@ -84,7 +84,7 @@ class Submissions:
     """
 
     def __init__(
-        self, database: Database, exercises: ExerciseCatalog, doorbell: Doorbell, keep_files: KeepFiles | None = None
+        self, database: Database, exercises: Exercises, doorbell: Doorbell, keep_files: KeepFiles | None = None
     ) -> None:
         self._database = database
         self._exercises = exercises

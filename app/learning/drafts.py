@@ -11,10 +11,11 @@ from sqlalchemy import delete, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from app.content.exercise import Exercise, ExerciseCatalog
+from app.content.exercise import Exercise
 from app.db import Database, now
 from app.errors import Conflict, NotFound
-from app.grading.limits import find_exercise, workspace_files
+from app.grading.exercises import Exercises, find_exercise
+from app.grading.limits import workspace_files
 from app.learning.model import Draft, RestorePoint
 
 KEPT_POINTS = 30  #: restore points of one learner and exercise; the oldest go first
@@ -63,7 +64,7 @@ class DraftChanged(Conflict):
 class Drafts:
     """Open, save, reset, restore."""
 
-    def __init__(self, database: Database, exercises: ExerciseCatalog) -> None:
+    def __init__(self, database: Database, exercises: Exercises) -> None:
         self._database = database
         self._exercises = exercises
 

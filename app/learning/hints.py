@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from sqlalchemy import select
 
-from app.content.exercise import ExerciseCatalog, Text
+from app.content.exercise import Text
 from app.db import Database
 from app.errors import Conflict, NotFound
-from app.grading.limits import find_exercise
+from app.grading.exercises import Exercises, find_exercise
 from app.learning.model import HintOpened
 
 
 class Hints:
     """Open the next hint; see the opened ones."""
 
-    def __init__(self, database: Database, exercises: ExerciseCatalog) -> None:
+    def __init__(self, database: Database, exercises: Exercises) -> None:
         self._database = database
         self._exercises = exercises
 

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
 from sqlalchemy import select
 
+from app.content.catalog import Catalog, Library, Module
 from app.db import Database
 from app.grading.model import Submission, SubmissionState, Verdict
 from app.grading.submissions import SubmissionLine
 from app.learning.model import Draft, LessonProgress
-from app.learning.outline import CourseOutline
 from app.learning.sandbox_view import SandboxView, row_view
 from app.sandbox.model import Purpose, SandboxState
 from app.sandbox.row import SandboxRow
@@ -38,7 +38,7 @@ class Home:
     Attributes:
         unseen: verdicts that their author has not looked at, newest first.
         waiting: submissions that are queued or being graded.
-        shares: module id -> share of its lessons and exercises that are done, 0..1.
+        shares: module id -> share of its lessons and exercises, planned ones included, that are done, 0..1.
         lessons: opened lesson id -> when it was done, or None.
         exercises: exercise id -> best verdict so far, or None when only begun.
     """
@@ -55,13 +55,13 @@ class Home:
 class Homes:
     """Gathers `Home`."""
 
-    def __init__(self, database: Database, outline: Callable[[], CourseOutline]) -> None:
+    def __init__(self, database: Database, library: Library) -> None:
         self._database = database
-        self._outline = outline
+        self._library = library
 
     def of(self, user_id: str) -> Home:
         """The home page of a learner."""
-        outline = self._outline()
+        catalog = self._library.catalog
         columns = [getattr(Submission, name) for name in SubmissionLine.__dataclass_fields__]
         mine = Submission.user_id == user_id
         open_or_unseen = Submission.seen_at.is_(None) & (Submission.verdict.is_not(None) | Submission.finished_at.is_(None))
@@ -85,38 +85,34 @@ class Homes:
             exercises[exercise_id] = _better(exercises.get(exercise_id), verdict)
         open_states = (SubmissionState.QUEUED, SubmissionState.GRADING)
         return Home(
-            next_step=next_step(outline, lessons, exercises),
+            next_step=next_step(catalog, lessons, exercises),
             running=row_view(running) if running else None,
             unseen=tuple(line for line in lines if line.state not in open_states),
             waiting=tuple(line for line in lines if line.state in open_states),
-            shares=shares(outline, lessons, exercises),
+            shares={module.id: share(module, lessons, exercises) for module in catalog.modules},
             lessons=lessons,
             exercises=exercises,
         )
 
 
-def next_step(
-    outline: CourseOutline, lessons: Mapping[str, datetime | None], exercises: Mapping[str, Verdict | None]
-) -> NextStep:
-    """The first thing in course order that is not done."""
-    for lesson in outline.lessons():
-        if lessons.get(lesson.id) is None:
-            return NextStep("lesson-on" if lesson.id in lessons else "lesson", lesson.id)
-        if lesson.exercise_id and exercises.get(lesson.exercise_id) != Verdict.PASSED:
-            return NextStep("exercise-on" if lesson.exercise_id in exercises else "exercise", lesson.exercise_id)
+def next_step(catalog: Catalog, lessons: Mapping[str, datetime | None], exercises: Mapping[str, Verdict | None]) -> NextStep:
+    """The first thing in course order that can be opened and is not done; an exercise follows its lesson."""
+    for module in catalog.modules:
+        practice = {entry.lesson_id: entry.id for entry in module.open_exercises}
+        for lesson in module.open_lessons:
+            if lessons.get(lesson.id) is None:
+                return NextStep("lesson-on" if lesson.id in lessons else "lesson", lesson.id)
+            exercise_id = practice.get(lesson.id)
+            if exercise_id and exercises.get(exercise_id) != Verdict.PASSED:
+                return NextStep("exercise-on" if exercise_id in exercises else "exercise", exercise_id)
     return NextStep("done")
 
 
-def shares(
-    outline: CourseOutline, lessons: Mapping[str, datetime | None], exercises: Mapping[str, Verdict | None]
-) -> dict[str, float]:
-    """Module id -> share done of its lessons and exercises; a module without any has 0."""
-    result = {}
-    for module in outline.modules:
-        steps = [lessons.get(lesson.id) is not None for lesson in module.lessons]
-        steps += [exercises.get(lesson.exercise_id) == Verdict.PASSED for lesson in module.lessons if lesson.exercise_id]
-        result[module.id] = sum(steps) / len(steps) if steps else 0.0
-    return result
+def share(module: Module, lessons: Mapping[str, datetime | None], exercises: Mapping[str, Verdict | None]) -> float:
+    """Share of what a module announces (planned things included) that is done, 0..1."""
+    steps = [lessons.get(entry.id) is not None for entry in module.lessons]
+    steps += [exercises.get(entry.id) == Verdict.PASSED for entry in module.exercises]
+    return sum(steps) / len(steps) if steps else 0.0
 
 
 def _better(one: Verdict | None, other: Verdict | None) -> Verdict | None:

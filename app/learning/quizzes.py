@@ -6,11 +6,11 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from app.content.catalog import Library
 from app.content.quiz import Judgement, Quiz
 from app.db import Database, now
 from app.errors import InvalidInput, NotFound
@@ -19,12 +19,6 @@ from app.learning.model import QuizAnswer
 Answer = list[int] | float  #: shown option numbers from 0, or the number typed
 LONGEST_ANSWER = 20  #: option numbers
 MAX_IMPORTED = 500  #: answers that a guest may bring along
-
-
-class Quizzes(Protocol):
-    """The catalog, as seen from here."""
-
-    def quiz(self, quiz_id: str, lang: str) -> Quiz | None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,9 +36,9 @@ class Answered:
 class QuizAnswers:
     """Answer, look back, and bring a guest's answers along."""
 
-    def __init__(self, database: Database, quizzes: Quizzes) -> None:
+    def __init__(self, database: Database, library: Library) -> None:
         self._database = database
-        self._quizzes = quizzes
+        self._library = library
 
     def judge(self, quiz_id: str, answer: object, lang: str = "en") -> Judgement:
         """Judge without storing: for guests, whose browser keeps the answer.
@@ -97,15 +91,15 @@ class QuizAnswers:
         return len(new)
 
     def _find(self, quiz_id: str, lang: str) -> Quiz:
-        quiz = self._quizzes.quiz(quiz_id, lang)
-        if quiz is None:
+        found = self._library.catalog.quiz(quiz_id, lang)
+        if found is None:
             raise NotFound("There is no such quiz.", code="no-such-quiz")
-        return quiz
+        return found[1]
 
 
 def lesson_of(quiz_id: str) -> str:
     """`m01-l01` of `m01-l01-q2`: a quiz's id begins with its lesson's."""
-    return quiz_id.rpartition("-q")[0]
+    return quiz_id.rpartition("-")[0]
 
 
 def checked_answer(answer: object) -> Answer:

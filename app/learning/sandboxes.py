@@ -9,10 +9,11 @@ from sqlalchemy import Select, select, update
 from sqlalchemy.exc import IntegrityError
 
 from app.accounts.viewer import Viewer
-from app.content.exercise import Exercise, ExerciseCatalog
+from app.content.exercise import Exercise
 from app.db import Database, now
 from app.errors import Conflict, NotFound, PlatformError, TooMany, Unavailable
-from app.grading.limits import find_exercise, workspace_files
+from app.grading.exercises import Exercises, find_exercise
+from app.grading.limits import workspace_files
 from app.learning.drafts import Drafts, Files
 from app.learning.sandbox_view import SandboxView, live_view, row_view
 from app.sandbox import sandbox_pb2 as pb
@@ -36,7 +37,7 @@ class SecondSandbox(Conflict):
 class PracticeSandboxes:
     """Open, look, change, close. Every call that reaches `sandboxd` may raise `Unavailable`; the row stays true."""
 
-    def __init__(self, database: Database, exercises: ExerciseCatalog, drafts: Drafts, sandboxd: SandboxdClient) -> None:
+    def __init__(self, database: Database, exercises: Exercises, drafts: Drafts, sandboxd: SandboxdClient) -> None:
         self._database = database
         self._exercises = exercises
         self._drafts = drafts
