@@ -1,0 +1,188 @@
+"""Runs of the checks: bring the sandbox to a clean state, let the prober work, put back what its faults broke."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from contextlib import aclosing, asynccontextmanager, suppress
+
+from app.errors import Conflict, InvalidInput, PlatformError
+from app.sandbox import sandbox_pb2 as pb
+from app.sandbox.daemon import specification
+from app.sandbox.daemon.life import START_SECONDS
+from app.sandbox.daemon.record import Record
+from app.sandbox.daemon.sandboxes import Sandboxes
+from app.sandbox.model import Purpose, SandboxState, ServiceState, ServiceStatus
+from app.sandbox.prober.bridge import Job, ProberRun
+from app.sandbox.prober.calls import ENDED, Calls
+from app.sandbox.prober.frames import ProberFault
+from app.sandbox.prober.score import Tally
+
+log = logging.getLogger(__name__)
+TAIL_BYTES = 4096
+TAILS_AT_MOST = 16
+
+
+class Runs:
+    """Runs the checks of a sandbox's exercise, one run at a time per sandbox."""
+
+    def __init__(self, sandboxes: Sandboxes) -> None:
+        self._sandboxes = sandboxes
+        self._engine = sandboxes.engine
+
+    async def run(
+        self, sandbox_id: str, seed: int, only: Sequence[str] = (), files: Mapping[str, bytes] | None = None
+    ) -> AsyncGenerator[pb.RunEvent, None]:
+        """Wait until the sandbox can be used, then run the checks.
+
+        Args:
+            only: check ids; empty: all.
+            files: for a trial on a used sandbox: the workspace to put first, after which everything starts anew; None
+                takes the sandbox as it is.
+
+        Yields:
+            Events; the last one is `finished`, also when the run is `errored`. A sandbox that ends meanwhile is errored.
+
+        Raises:
+            NotFound, Conflict, InvalidInput: the run never began.
+        """
+        record = self._sandboxes.get(sandbox_id, touch=True)
+        if record.loaded is None or record.spec is None or not record.alive:
+            raise Conflict(f"The sandbox is {record.state}.", code="sandbox-not-ready", details={"state": record.state})
+        checks = record.loaded.exercise.definition.checks.items
+        if unknown := set(only) - {check.id for check in checks}:
+            raise InvalidInput(f"There is no check `{min(unknown)[:48]}`.", code="unknown-check")
+        merged = None if files is None else specification.workspace(record.loaded, files)
+        calls = Calls(self._engine, record.spec, self._sandboxes.images.definition, self._sandboxes.changes)
+        run = ProberRun(self._engine, Job(record.loaded, record.spec, record.purpose, seed, only), calls)
+        async with self._claimed(record):
+            error = ""
+            try:
+                async with aclosing(self._events(record, run, calls, merged)) as events:
+                    async for event in events:
+                        yield event
+            except PlatformError as fault:
+                error = fault.message
+                log.warning("run on %s: %s", sandbox_id, error)
+            yield pb.RunEvent(finished=await self._finished(record, run, seed, error))
+
+    async def _events(
+        self, record: Record, run: ProberRun, calls: Calls, files: Mapping[str, bytes] | None
+    ) -> AsyncGenerator[pb.RunEvent, None]:
+        began = time.monotonic()
+        await self._usable(record)
+        yield _stage("sandbox", began)
+        if files is not None:
+            began = time.monotonic()
+            await self._reset(record, calls, files)
+            yield _stage("reset", began)
+        before = record.services
+        try:
+            async with aclosing(run.events()) as events:
+                async for event in events:
+                    yield event
+        finally:
+            if record.purpose is Purpose.PRACTICE and record.state is SandboxState.READY:
+                await self._put_back(record, before)
+
+    @asynccontextmanager
+    async def _claimed(self, record: Record) -> AsyncIterator[None]:
+        if record.checks_running:
+            raise Conflict("Checks are running in this sandbox already.", code="checks-running")
+        record.checks_running = True
+        self._sandboxes.changes.publish(record.id)
+        try:
+            async with record.busy:
+                yield
+        finally:
+            record.checks_running = False
+            record.touched = self._sandboxes.clock.monotonic()
+            self._sandboxes.changes.publish(record.id)
+
+    async def _usable(self, record: Record) -> None:
+        """Wait for `ready`; how long a queued one may wait is for the caller's deadline to say."""
+        with self._sandboxes.changes.subscribe(record.id, begin_with=[record.id]) as changes:
+            while record.state is not SandboxState.READY:
+                if not record.alive:
+                    why = record.entry.message or record.entry.reason
+                    raise ProberFault(f"The sandbox ended before its checks could begin: {why}")
+                await changes.next()
+
+    async def _reset(self, record: Record, calls: Calls, files: Mapping[str, bytes]) -> None:
+        """A clean state: given services first, then the learner's on the new workspace; manual ones wait again."""
+        assert record.spec is not None
+        record.revision = await self._engine.put(record.id, files)
+        statuses = {status.full_name: status for status in await calls.statuses()}
+        for service in record.spec.services:
+            if len([s for s in statuses.values() if s.name == service.name]) != service.replicas:
+                await self._engine.scale(record.id, service.name, service.replicas)
+        await asyncio.gather(*(calls.reset(s.name) for s in record.spec.services if s.given))
+        await self._wait_settled(record)
+        for service in (s for s in record.spec.services if not s.given):
+            for status in (s for s in await calls.statuses() if s.name == service.name):
+                if service.start == "launch":
+                    await self._engine.restart(record.id, status.full_name)
+                elif status.state not in (*ENDED, ServiceState.WAITING):
+                    await self._engine.stop_service(record.id, status.full_name, grace=0.0)
+        await self._wait_settled(record)
+
+    async def _wait_settled(self, record: Record) -> None:
+        """Wait until the engine's own word, not one that was sent before the reset, says that all is well."""
+        deadline = time.monotonic() + START_SECONDS
+        with self._sandboxes.changes.subscribe(record.id) as changes:
+            while True:
+                record.status = await self._engine.status(record.id)
+                if self._sandboxes.life.settled(record):
+                    return
+                if time.monotonic() > deadline:
+                    raise ProberFault("The sandbox did not become ready again after its reset.")
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(changes.next(), 0.5)
+
+    async def _put_back(self, record: Record, before: Sequence[ServiceStatus]) -> None:
+        """Undo what faults left behind, so that the learner finds the sandbox as it was."""
+        assert record.spec is not None
+        try:
+            now = {s.full_name: s for s in (await self._engine.status(record.id)).services}
+            for service in record.spec.services:
+                was = sum(s.name == service.name for s in before)
+                if sum(s.name == service.name for s in now.values()) != was:
+                    await self._engine.scale(record.id, service.name, was)
+            for old in before:
+                new = now.get(old.full_name)
+                if new and new.state is ServiceState.PAUSED and old.state is not ServiceState.PAUSED:
+                    await self._engine.resume(record.id, old.full_name)
+                elif new and new.state is ServiceState.STOPPED and old.state not in (*ENDED, ServiceState.WAITING):
+                    await self._engine.start(record.id, old.full_name)
+        except PlatformError as error:
+            log.warning("sandbox %s could not be put back: %s", record.id, error.message)
+
+    async def _finished(self, record: Record, run: ProberRun, seed: int, error: str) -> pb.RunFinished:
+        tally: Tally = run.tally
+        # A fault of the platform leaves no verdict on the learner, whatever had been found until then.
+        return pb.RunFinished(
+            verdict="errored" if error else tally.verdict,
+            score=0 if error else tally.score,
+            seed=seed,
+            scale=run.scale,
+            checks=tally.results(),
+            error=error,
+            log_tails_json=json.dumps(await self._log_tails(record), ensure_ascii=False),
+        )
+
+    async def _log_tails(self, record: Record) -> dict[str, str]:
+        tails: dict[str, str] = {}
+        learner = [s for s in record.services if not record.is_given(s.name)]
+        for status in learner[:TAILS_AT_MOST]:
+            with suppress(PlatformError, TimeoutError):
+                start = max(0, status.log_bytes - TAIL_BYTES)
+                chunk = await self._engine.logs(record.id, status.full_name, start, TAIL_BYTES)
+                tails[status.full_name] = chunk.data[-TAIL_BYTES:].decode("utf-8", "replace")
+        return tails
+
+
+def _stage(name: str, began: float) -> pb.RunEvent:
+    return pb.RunEvent(stage=pb.Stage(name=name, seconds=time.monotonic() - began, done=True))

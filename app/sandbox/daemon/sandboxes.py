@@ -1,0 +1,337 @@
+"""All sandboxes of this machine: what callers may do with them, and the clocks that end them."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from math import inf
+
+from app.errors import Conflict, InvalidInput, NotFound, TooMany
+from app.sandbox.admission import Admission, Request
+from app.sandbox.daemon import specification
+from app.sandbox.daemon.changes import Changes
+from app.sandbox.daemon.exercises import Exercises, LoadedExercise
+from app.sandbox.daemon.life import Clock, Life, stage_key
+from app.sandbox.daemon.preparation import Preparation
+from app.sandbox.daemon.record import ISOLATION_STAGE, QUEUED_STAGE, Ending, Record, Stage
+from app.sandbox.daemon.usual import UsualTimes
+from app.sandbox.engine import Engine, NoSuchService
+from app.sandbox.journal import Entry, Journal
+from app.sandbox.model import LogChunk, Purpose, SandboxSpec, SandboxState, ServiceState
+
+IDLE_SECONDS = 20 * 60.0  #: without any interaction, practice only
+EXTEND_SECONDS = 30 * 60.0
+EXTENSIONS = 2
+LISTED_SECONDS = 10 * 60.0  #: how long a gone sandbox is still listed
+REMEMBERED_SECONDS = 24 * 3600.0  #: how long its id is refused to start again
+CHECKING_TTL_MINUTES = 15  #: gradings and proofs that nobody stopped
+MAX_REPLICAS = 4
+_ISOLATION_SECONDS = 0.5
+_ID = re.compile(r"[0-9a-z]{8,40}")
+_REASON = re.compile(r"[a-z-]{1,32}")
+
+
+@dataclass(frozen=True, slots=True)
+class LaunchOrder:
+    """What a caller may say about a sandbox that it wants."""
+
+    id: str
+    exercise_id: str
+    content_hash: str
+    purpose: Purpose
+    owner: str
+    files: Mapping[str, bytes]
+
+
+class Sandboxes:
+    """The sandboxes of one daemon. Every method belongs to the loop's thread."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        exercises: Exercises,
+        images: Preparation,
+        journal: Journal,
+        admission: Admission,
+        usual: UsualTimes,
+        *,
+        instance: str,
+        clock: Clock | None = None,
+    ) -> None:
+        self.engine = engine
+        self.exercises = exercises
+        self.images = images
+        self.admission = admission
+        self.changes = Changes()
+        self.usual = usual
+        self.clock = clock or Clock()
+        self._journal = journal
+        self._instance = instance
+        self.life = Life(engine, journal, self.changes, usual, self.clock)
+        self._records: dict[str, Record] = {}
+        self._lives: set[asyncio.Task[None]] = set()
+        self._ticker: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Read the journal, clear leftovers and start the clocks. Sandboxes do not outlive their daemon: they are lost."""
+        now = self.clock.wall()
+        for entry in list(self._journal.read()):
+            if entry.state is not SandboxState.GONE:
+                message = "sandboxd was restarted; the sandbox ended with it."
+                entry = replace(entry, state=SandboxState.GONE, reason="lost", message=message, ended_at=now)
+                await self._journal.write(entry)
+            self._records[entry.id] = Record(entry)
+        await self.engine.reap()
+        self._ticker = asyncio.create_task(self._tick_forever(), name="clocks")
+
+    async def close(self) -> None:
+        """End every sandbox; returns when all are gone."""
+        if self._ticker:
+            self._ticker.cancel()
+        for record in self._records.values():
+            self._wish(record, Ending("shutdown", "sandboxd is stopping."))
+        if self._lives:
+            await asyncio.wait(self._lives)
+        await self.usual.save()
+        self._journal.close()
+
+    # What callers may do
+
+    async def launch(self, order: LaunchOrder) -> Record:
+        """Journal the intent and join the queue; returns at once. The same id again changes nothing.
+
+        Raises:
+            NotFound, ContentChanged: the exercise.
+            InvalidInput: the id, the owner or a file.
+            ImageNotReady: an image is still being prepared.
+            TooMany: the owner has a practice sandbox; `details["sandbox"]` is its id.
+            TooBig: it could never start here.
+        """
+        if known := self._records.get(order.id):
+            return known
+        if not _ID.fullmatch(order.id):
+            raise InvalidInput("A sandbox id has 8 to 40 characters out of 0-9 and a-z.")
+        if not order.owner or len(order.owner) > 64:
+            raise InvalidInput("The owner's id is missing or longer than 64 characters.")
+        loaded = self.exercises.get(order.exercise_id, order.content_hash)
+        files = specification.workspace(loaded, order.files)
+        self.images.require(specification.image_names(loaded.exercise))
+        if order.purpose is Purpose.PRACTICE:
+            self._refuse_second(order.owner)
+        spec = specification.build(order.id, loaded, files, self.images.definition, self._instance)
+        record = self._new_record(order, loaded, spec)
+        self.admission.ask(Request(order.id, order.purpose, order.owner, spec.memory_mb))
+        self._records[order.id] = record
+        try:
+            await self._journal.write(record.entry)
+        except OSError:
+            del self._records[order.id]
+            self.admission.leave(order.id)
+            raise
+        life = asyncio.create_task(self._live(record), name=f"life of {order.id}")
+        self._lives.add(life)
+        life.add_done_callback(self._lives.discard)
+        self._admit()
+        return record
+
+    def get(self, sandbox_id: str, *, touch: bool = False) -> Record:
+        """One sandbox, living or remembered.
+
+        Raises:
+            NotFound: never heard of it.
+        """
+        record = self._records.get(sandbox_id)
+        if record is None:
+            raise NotFound("There is no such sandbox.", code="no-such-sandbox")
+        if touch:
+            record.touched = self.clock.monotonic()
+        return record
+
+    def find(self, sandbox_id: str) -> Record | None:
+        """One sandbox, if it is known."""
+        return self._records.get(sandbox_id)
+
+    async def logs(self, sandbox_id: str, service: str, offset: int, limit: int) -> LogChunk:
+        """A piece of a replica's kept output."""
+        record = self.get(sandbox_id)
+        if record.status is None:
+            raise Conflict(f"The sandbox is {record.state}.", code="sandbox-not-ready", details={"state": record.state})
+        return await self.engine.logs(sandbox_id, self._replica(record, service), offset, limit)
+
+    def list(self, owner: str = "", purpose: str = "", *, gone_too: bool = False) -> Sequence[Record]:
+        """Sandboxes, oldest first; the gone ones for ten minutes."""
+        horizon = self.clock.wall() - LISTED_SECONDS
+        return [
+            record
+            for record in self._records.values()
+            if owner in ("", record.entry.owner)
+            and purpose in ("", record.purpose)
+            and (record.state is not SandboxState.GONE or (gone_too and record.entry.ended_at >= horizon))
+        ]
+
+    async def apply(self, sandbox_id: str, files: Mapping[str, bytes], *, restart: bool, services: Sequence[str]) -> Record:
+        """Put a new workspace; with `restart`, restart the named services (none named: the learner's that were started)."""
+        record = self._ready(sandbox_id)
+        assert record.loaded is not None
+        merged = specification.workspace(record.loaded, files)
+        started = [s.full_name for s in record.services if not record.is_given(s.name) and s.state is not ServiceState.WAITING]
+        targets = [self._replica(record, name) for name in services or started] if restart else []
+        async with self._change(record):
+            record.revision = await self.engine.put(sandbox_id, merged)
+            await asyncio.gather(*(self.engine.restart(sandbox_id, name) for name in targets))
+        return record
+
+    async def control(self, sandbox_id: str, service: str, action: str, replicas: int = 0) -> Record:
+        """Do one thing to one service.
+
+        Args:
+            action: start, stop, kill, pause, resume, restart or scale (`replicas`, 0..4, by the service's plain name).
+        """
+        record = self._ready(sandbox_id)
+        engine = self.engine
+        actions = {
+            "start": engine.start,
+            "stop": engine.stop_service,
+            "kill": engine.kill,
+            "pause": engine.pause,
+            "resume": engine.resume,
+            "restart": engine.restart,
+        }
+        if action == "scale":
+            spec = record.service(service)
+            if spec is None:
+                raise NoSuchService(f"There is no service `{service[:40]}`.")
+            if spec.given or not 0 <= replicas <= MAX_REPLICAS:
+                raise InvalidInput(f"Your own services can be scaled, from 0 to {MAX_REPLICAS}.", code="cannot-scale")
+            async with self._change(record):
+                await engine.scale(sandbox_id, service, replicas)
+            return record
+        if action not in actions:
+            raise InvalidInput(f"A service can be: {', '.join((*actions, 'scale'))}.", code="unknown-action")
+        name = self._replica(record, service)
+        async with self._change(record):
+            await actions[action](sandbox_id, name)
+        return record
+
+    def extend(self, sandbox_id: str) -> Record:
+        """Half an hour more, twice."""
+        record = self._ready(sandbox_id)
+        if not record.extensions_left:
+            raise Conflict("This sandbox has been extended as often as possible.", code="no-extensions-left")
+        assert record.expires is not None
+        record.extensions_left -= 1
+        record.expires += EXTEND_SECONDS
+        record.touched = self.clock.monotonic()
+        self.changes.publish(sandbox_id)
+        return record
+
+    def stop(self, sandbox_id: str, reason: str = "stopped") -> Record:
+        """Begin to end a sandbox; a second call changes nothing."""
+        if not _REASON.fullmatch(reason):
+            raise InvalidInput("A reason is a short word of a-z and hyphens.")
+        record = self.get(sandbox_id)
+        self._wish(record, Ending(reason))
+        return record
+
+    # Clocks
+
+    def tick(self) -> None:
+        """End what has expired or lies idle."""
+        now = self.clock.monotonic()
+        for record in self._records.values():
+            if record.expires is not None and now >= record.expires:
+                self._wish(record, Ending("expired"))
+            elif record.alive and not record.checks_running and now >= (record.idle_at or inf):
+                self._wish(record, Ending("idle"))
+        self._admit()
+
+    async def _tick_forever(self) -> None:
+        while True:
+            self.tick()
+            await self._forget_old()
+            await asyncio.sleep(1.0)
+
+    async def _forget_old(self) -> None:
+        horizon = self.clock.wall() - REMEMBERED_SECONDS
+        old = [r.id for r in self._records.values() if r.state is SandboxState.GONE and r.entry.ended_at < horizon]
+        for sandbox_id in old:
+            del self._records[sandbox_id]
+            await self._journal.forget(sandbox_id)
+
+    # Inside
+
+    def _new_record(self, order: LaunchOrder, loaded: LoadedExercise, spec: SandboxSpec) -> Record:
+        practice = order.purpose is Purpose.PRACTICE
+        entry = Entry(
+            order.id, order.exercise_id, order.content_hash, order.purpose, order.owner, self.clock.wall(), SandboxState.QUEUED
+        )  # fmt: skip
+        record = Record(entry, loaded, spec)
+        record.ttl_seconds = (loaded.exercise.definition.sandbox.ttl_minutes if practice else CHECKING_TTL_MINUTES) * 60.0
+        record.idle_seconds = IDLE_SECONDS if practice else None
+        record.extensions_left = EXTENSIONS if practice else 0
+        record.touched = self.clock.monotonic()
+        record.ending = asyncio.get_running_loop().create_future()
+        record.stages = [Stage(QUEUED_STAGE), Stage(ISOLATION_STAGE, self.usual.get(ISOLATION_STAGE, _ISOLATION_SECONDS))]
+        for service in spec.services:
+            if service.start == "launch":
+                stage = Stage(service.name)
+                usual = self.images.definition(service.image).ready.usual_seconds
+                stage.usual = self.usual.get(stage_key(loaded.id, stage), usual)
+                record.stages.append(stage)
+        return record
+
+    async def _live(self, record: Record) -> None:
+        try:
+            await self.life.live(record)
+        finally:
+            self.admission.leave(record.id)
+            self._admit()
+
+    def _admit(self) -> None:
+        admitted = self.admission.admit()
+        for sandbox_id in admitted:
+            self._records[sandbox_id].admitted.set()
+        if admitted:
+            for record in self._records.values():
+                if record.state is SandboxState.QUEUED:
+                    self.changes.publish(record.id)
+
+    def _wish(self, record: Record, ending: Ending) -> None:
+        if record.ending is not None and not record.ending.done():
+            record.ending.set_result(ending)
+
+    def _refuse_second(self, owner: str) -> None:
+        for other in self._records.values():
+            if other.alive and other.purpose is Purpose.PRACTICE and other.entry.owner == owner and not _is_ending(other):
+                raise TooMany(
+                    "You have a sandbox already.",
+                    code="one-sandbox-each",
+                    details={"sandbox": other.id, "exercise": other.entry.exercise_id},
+                )
+
+    def _ready(self, sandbox_id: str) -> Record:
+        record = self.get(sandbox_id, touch=True)
+        if record.state is not SandboxState.READY or _is_ending(record):
+            raise Conflict(f"The sandbox is {record.state}.", code="sandbox-not-ready", details={"state": record.state})
+        return record
+
+    def _replica(self, record: Record, name: str) -> str:
+        if all(status.full_name != name for status in record.services):
+            raise NoSuchService(f"There is no service `{name[:40]}`.")
+        return name
+
+    @asynccontextmanager
+    async def _change(self, record: Record) -> AsyncIterator[None]:
+        """Hold a record while its services are changed; checks that run have it for themselves."""
+        if record.checks_running:
+            raise Conflict("Checks are running in this sandbox; wait until they end.", code="checks-running")
+        async with record.busy:
+            yield
+        self.changes.publish(record.id)
+
+
+def _is_ending(record: Record) -> bool:
+    return record.ending is not None and record.ending.done()
