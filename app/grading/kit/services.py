@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -182,15 +183,19 @@ class Service:
             )
         return Exit(value.get("exit_code"), value.get("signal"))
 
+    def address(self) -> str:
+        """The address of the first replica, as other services see it."""
+        return socket.gethostbyname(self.name)
+
     def log(self, offset: int = 0) -> str:
         """Kept output from `offset` bytes on, at most 1 MiB; learners' text is data, never believe it."""
         parts: list[str] = []
         for _ in range(64):
             value = self._pipe.call("logs", self.name, offset=offset)
-            if not value["text"] or value["next_offset"] <= offset:
+            if value["offset"] <= offset:
                 break
             parts.append(value["text"])
-            offset = value["next_offset"]
+            offset = value["offset"]
         return "".join(parts)
 
     def _act(self, op: str, note: Text, **arguments: Any) -> None:

@@ -14,7 +14,8 @@ _RUNNER = ("__init__.py", "child.py", "job.py", "lines.py", "message.py", "runne
 
 def prober_files(exercise: Exercise) -> Mapping[str, bytes]:
     """Everything that `sandboxd` mounts at /member for the prober of `exercise`, but `job.json`: path -> content."""
-    return {**platform_files(), **_below(exercise.folder / Path(exercise.definition.checks.runner).parent, "checks")}
+    folder = Path(exercise.definition.checks.runner).parent.as_posix()
+    return {**platform_files(), **_below(exercise.folder / folder, folder)}
 
 
 def platform_files() -> dict[str, bytes]:

@@ -10,8 +10,6 @@ from typing import Any
 from ..kit.services import ServiceInfo
 from ..kit.trial import Sandbox
 
-_RUNNER = "checks/checks.py"
-
 
 @dataclass(frozen=True, slots=True)
 class CheckJob:
@@ -30,6 +28,7 @@ class Job:
         checks: those to run, in the order of the exercise.
         timeout: seconds for all of them on a quiet machine.
         runner: the file that declares the checks.
+        stop_at_first_failure: skip all checks after one that did not pass.
     """
 
     exercise: str
@@ -38,6 +37,7 @@ class Job:
     timeout: float
     sandbox: Sandbox
     runner: Path
+    stop_at_first_failure: bool = False
 
     @classmethod
     def read(cls, home: Path) -> Job:
@@ -53,6 +53,7 @@ class Job:
             ServiceInfo(item["name"], item.get("image", ""), bool(item.get("learner", True)), item.get("restart", "never"))
             for item in data["services"]
         )
-        runner = home / _RUNNER
+        runner = home / data.get("runner", "checks/checks.py")
+        stop = bool(data.get("stop_at_first_failure", False))
         sandbox = Sandbox(services, dict(data.get("secrets") or {}), runner.parent)
-        return cls(data["exercise"], int(data["seed"]), checks, float(data["timeout_seconds"]), sandbox, runner)
+        return cls(data["exercise"], int(data["seed"]), checks, float(data["timeout_seconds"]), sandbox, runner, stop)

@@ -76,7 +76,8 @@ class Runner:
         """Run everything; one result frame for each check, then `finished`."""
         begun = time.monotonic()
         self._scale = max(measure(self._platform) for _ in range(3))
-        self._platform.send({"type": "stage", "name": "calibrate", "seconds": round(time.monotonic() - begun, 3)})
+        seconds = round(time.monotonic() - begun, 3)
+        self._platform.send({"type": "stage", "name": "calibrate", "seconds": seconds, "scale": self._scale})
         end = begun + self._job.timeout * self._scale
         for check in self._job.checks:
             self._platform.send({"type": "check_started", "id": check.id})
@@ -88,7 +89,8 @@ class Runner:
         self._platform.send({"type": "finished", "scale": self._scale})
 
     def _judge(self, check: CheckJob, end: float) -> dict[str, Any]:
-        if not all(self._passed.get(need, True) for need in check.needs):
+        stopped = self._job.stop_at_first_failure and not all(self._passed.values())
+        if stopped or not all(self._passed.get(need, True) for need in check.needs):
             return {"status": "skipped"}
         if check.id not in self._functions:
             print(f"no function is declared as check `{check.id}`", file=sys.stderr)

@@ -1,0 +1,26 @@
+"""Wrong: the process ends and the connection breaks off."""
+import os
+
+import pika
+
+import shop
+
+QUEUE = "tasks"
+WORDS = "Process order"
+
+
+def main():
+    connection = pika.BlockingConnection(pika.URLParameters(os.environ["AMQP_URL"]))
+    try:
+        channel = connection.channel()
+        channel.queue_declare(QUEUE)
+        for number in shop.orders():
+            text = f"{WORDS} {number}"
+            channel.basic_publish(exchange="", routing_key=QUEUE, body=text)
+            print("Sent:", text)
+    finally:
+        print("Done")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,26 @@
+"""Wrong: all messages are the same words, the number is missing."""
+import os
+
+import pika
+
+import shop
+
+QUEUE = "tasks"
+WORDS = "Process order"
+
+
+def main():
+    connection = pika.BlockingConnection(pika.URLParameters(os.environ["AMQP_URL"]))
+    try:
+        channel = connection.channel()
+        channel.queue_declare(QUEUE)
+        for number in shop.orders():
+            text = WORDS
+            channel.basic_publish(exchange="", routing_key=QUEUE, body=text)
+            print("Sent:", text)
+    finally:
+        connection.close()
+
+
+if __name__ == "__main__":
+    main()
