@@ -115,6 +115,7 @@ class SandboxSpec:
     two_segments: bool = False  #: true exactly when the exercise has edges
     secrets: Mapping[str, str] = field(default_factory=dict)
     labels: Mapping[str, str] = field(default_factory=dict)
+    member_images: tuple[str, ...] = ()  #: images that guests will be attached from
     memory_mb: int = 1024  #: ceiling of the whole sandbox
     cpus: float = 1.0
     pids: int = 512

@@ -86,7 +86,7 @@ class Runs:
                     yield event
         finally:
             if record.purpose is Purpose.PRACTICE and record.state is SandboxState.READY:
-                await self._put_back(record, before)
+                await self._put_back(record, before, calls.touched)
 
     @asynccontextmanager
     async def _claimed(self, record: Record) -> AsyncIterator[None]:
@@ -142,20 +142,23 @@ class Runs:
                 with suppress(TimeoutError):
                     await asyncio.wait_for(changes.next(), 0.5)
 
-    async def _put_back(self, record: Record, before: Sequence[ServiceStatus]) -> None:
-        """Undo what faults left behind, so that the learner finds the sandbox as it was."""
+    async def _put_back(self, record: Record, before: Sequence[ServiceStatus], touched: AbstractSet[str]) -> None:
+        """Undo what faults left behind, so that the learner finds the sandbox as it was.
+
+        A service that ended without our doing stays ended: the learner wants to see that.
+        """
         assert record.spec is not None
         try:
-            now = {s.full_name: s for s in (await self._engine.status(record.id)).services}
+            now = {s.full_name: s.state for s in (await self._engine.status(record.id)).services}
             for service in record.spec.services:
-                was = sum(s.name == service.name for s in before)
-                if sum(s.name == service.name for s in now.values()) != was:
-                    await self._engine.scale(record.id, service.name, was)
-            for old in before:
-                new = now.get(old.full_name)
-                if new and new.state is ServiceState.PAUSED and old.state is not ServiceState.PAUSED:
+                was = [s.full_name for s in before if s.name == service.name]
+                if len(was) != sum(name in (service.name, *was) or name.startswith(f"{service.name}-") for name in now):
+                    await self._engine.scale(record.id, service.name, len(was))
+            for old in (s for s in before if s.full_name in touched):
+                state = now.get(old.full_name)
+                if state is ServiceState.PAUSED and old.state is not ServiceState.PAUSED:
                     await self._engine.resume(record.id, old.full_name)
-                elif new and new.state is ServiceState.STOPPED and old.state not in (*ENDED, ServiceState.WAITING):
+                elif state in ENDED and old.state not in (*ENDED, ServiceState.WAITING):
                     await self._engine.start(record.id, old.full_name)
         except PlatformError as error:
             log.warning("sandbox %s could not be put back: %s", record.id, error.message)

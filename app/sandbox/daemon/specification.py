@@ -68,6 +68,7 @@ def build(
         two_segments=bool(sandbox.edges),
         secrets={name: secrets.token_urlsafe(24) for name in SECRETS},
         labels={"instance": instance, "exercise": loaded.id},
+        member_images=(PROBER_IMAGE,),
         memory_mb=sum(part.memory_mb for part in parts),
         cpus=max(1.0, sum(part.cpus for part in parts)),
         pids=sum(part.pids for part in parts),

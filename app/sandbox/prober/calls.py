@@ -31,6 +31,7 @@ class Calls:
         self._definition = definition
         self._changes = changes
         self._restarts: dict[str, int] = {}
+        self.touched: set[str] = set()  #: replicas that were stopped, killed, paused or restarted on the prober's behalf
 
     async def answer(self, call: Call) -> dict[str, Any]:
         """The reply to one call; what cannot be done is said in `error`, in English, for the author of the check."""
@@ -86,6 +87,7 @@ class Calls:
     async def _remember(self, service: str) -> None:
         """An exit is told from an earlier one by the restarts that were counted before the fault."""
         self._restarts[service] = (await self._status(service)).restarts
+        self.touched.add(service)
 
     async def _await_exit(self, service: str, timeout: float) -> dict[str, Any]:
         deadline = time.monotonic() + timeout

@@ -107,7 +107,7 @@ class EmbeddedEngine:
 
     async def _launch(self, spec: SandboxSpec) -> None:
         await self.stop(spec.id, _launching=True)  # what is left of an earlier one that died
-        images = {name: self.image(name) for name in {service.image for service in spec.services}}
+        images = {name: self.image(name) for name in {*spec.member_images, *(service.image for service in spec.services)}}
         agent_root = str(self.image(AGENT_IMAGE).root)
         spawner = self.spawner()
         powers = await spawner.powers()
