@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import fcntl
 import os
 import struct
@@ -86,9 +85,9 @@ async def open_pipes() -> tuple[asyncio.StreamWriter, asyncio.StreamReader, int,
     their_stdin, our_stdin = os.pipe2(os.O_CLOEXEC)
     our_stdout, their_stdout = os.pipe2(os.O_CLOEXEC)
     reader = asyncio.StreamReader(limit=_STREAM_LIMIT)
-    await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), open(our_stdout, "rb", 0))
+    await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(our_stdout, "rb", 0))
     transport, protocol = await loop.connect_write_pipe(
-        lambda: asyncio.streams.FlowControlMixin(loop=loop), open(our_stdin, "wb", 0)
+        lambda: asyncio.streams.FlowControlMixin(loop=loop), os.fdopen(our_stdin, "wb", 0)
     )
     writer = asyncio.StreamWriter(transport, protocol, None, loop)
     return writer, reader, their_stdin, their_stdout

@@ -4,32 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import socket
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
-from hashlib import sha256
 from typing import Any
 
-from app.sandbox.engine import EngineError, NoSuchSandbox
+from app.sandbox.engine import NoSuchSandbox
 from app.sandbox.engines.embedded.bare import wire
 from app.sandbox.engines.embedded.channel import Channel, Gone
 from app.sandbox.engines.embedded.guests import EmbeddedMember
+from app.sandbox.engines.revision import file_digests, workspace_revision
 from app.sandbox.engines.validation import ready_as_a_whole
 from app.sandbox.model import EngineStatus, SandboxSpec, ServiceState, ServiceStatus
 
 _WATCH_PAUSE_S = 0.05
-
-
-def workspace_revision(digests: Mapping[str, str]) -> str:
-    """The hash of a workspace: 16 hex digits over paths and contents (`sha256` hex by path)."""
-    lines = "".join(f"{path}\0{digest}\n" for path, digest in sorted(digests.items()))
-    return sha256(lines.encode()).hexdigest()[:16]
-
-
-def file_digests(files: Mapping[str, bytes]) -> dict[str, str]:
-    """sha256 of every file by path."""
-    return {path: sha256(content).hexdigest() for path, content in files.items()}
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import heapq
 import itertools
 import os
@@ -99,10 +100,8 @@ class Loop:
                 self._guard(timer.callback)
 
     def _reap(self, wake: int) -> None:
-        try:
+        with contextlib.suppress(BlockingIOError):
             os.read(wake, 512)
-        except BlockingIOError:
-            pass
         while True:
             try:
                 pid, status = os.waitpid(-1, os.WNOHANG)

@@ -30,7 +30,7 @@ class Guest:
         on_exit: Callable[[int], None],
     ) -> None:
         self._pod = pod
-        self._name = spec["name"]
+        self._name: str = spec["name"]
         self._on_exit = on_exit
         self._folder = view.RUN / "guests" / self._name
         self._links: list[str] = []
@@ -73,7 +73,7 @@ class Guest:
         self._jail.kill()
 
     def _write(self, files: dict[str, bytes]) -> Path:
-        folder = self._folder / "files"
+        folder: Path = self._folder / "files"
         folder.mkdir(parents=True, exist_ok=True)
         scratch.write_files(folder, files, replace=True)
         return folder

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from .. import linux, wire
+from .. import wire
 from ..info import Info
 from ..loop import Loop
 from .groups import ServiceGroup

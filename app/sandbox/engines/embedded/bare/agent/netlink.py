@@ -6,12 +6,13 @@ import os
 import socket
 import struct
 
-_NEWLINK, _DELLINK, _NEWADDR, _ERROR = 16, 17, 20, 2
-_REQUEST, _ACK, _EXCL, _CREATE = 0x1, 0x4, 0x200, 0x400
+_NEWLINK, _DELLINK, _NEWADDR, _NEWNEIGH, _ERROR = 16, 17, 20, 28, 2
+_REQUEST, _ACK, _REPLACE, _EXCL, _CREATE = 0x1, 0x4, 0x100, 0x200, 0x400
 _IFF_UP = 0x1
 _IFLA_ADDRESS, _IFLA_IFNAME, _IFLA_MASTER, _IFLA_LINKINFO, _IFLA_NET_NS_FD = 1, 3, 10, 18, 28
 _INFO_KIND, _INFO_DATA, _VETH_PEER = 1, 2, 1
 _IFA_ADDRESS, _IFA_LOCAL = 1, 2
+_NDA_ADDRESS, _NDA_HARDWARE, _NUD_PERMANENT = 1, 2, 0x80
 _TIMEOUT_S = 5.0
 
 
@@ -70,6 +71,12 @@ class Netlink:
         raw = socket.inet_aton(address)
         message = struct.pack("=BBBBI", socket.AF_INET, 24, 0, 0, socket.if_nametoindex(name))
         self._ask(_NEWADDR, _CREATE | _EXCL, message + _attribute(_IFA_LOCAL, raw) + _attribute(_IFA_ADDRESS, raw))
+
+    def add_neighbour(self, name: str, address: str) -> None:
+        """Know the hardware address behind an address for good, so that nothing is ever asked or lost on the way."""
+        message = struct.pack("=BxxxiHBB", socket.AF_INET, socket.if_nametoindex(name), _NUD_PERMANENT, 0, 0)
+        message += _attribute(_NDA_ADDRESS, socket.inet_aton(address)) + _attribute(_NDA_HARDWARE, mac_of(address))
+        self._ask(_NEWNEIGH, _CREATE | _REPLACE, message)
 
     def set_up(self, name: str) -> None:
         """Bring an interface up."""

@@ -52,7 +52,9 @@ class Network:
         for host in range(_FIRST_HOST, _LAST_HOST):
             if host not in self._taken[segment]:
                 self._taken[segment].add(host)
-                return f"{SEGMENTS[segment]}.{host}"
+                address = f"{SEGMENTS[segment]}.{host}"
+                self._netlink.add_neighbour(segment, address)
+                return address
         raise OSError("no address left")
 
     def free(self, segment: str, address: str) -> None:

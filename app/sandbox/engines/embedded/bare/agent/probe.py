@@ -9,7 +9,8 @@ from collections.abc import Callable
 from ..loop import READ, WRITE, Loop, Timer
 
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S, _GROWTH = 0.015, 0.25, 1.25
-_ANSWER_S = 2.0
+#: A packet to an interface that has just come up may be lost; the kernel would send it again only after a second.
+_CONNECT_S, _ANSWER_S = 0.15, 2.0
 _MOST_BYTES = 4096
 _AMQP_HELLO = b"AMQP\x00\x00\x09\x01"
 
@@ -69,7 +70,7 @@ class Probe:
         if code not in (0, errno.EINPROGRESS):
             self._again()
             return
-        self._timer = self._loop.later(_ANSWER_S, self._again)
+        self._timer = self._loop.later(_CONNECT_S, self._again)
         self._loop.watch(self._socket.fileno(), self._connected, WRITE)
 
     def _connected(self) -> None:
@@ -85,6 +86,9 @@ class Probe:
             except OSError:
                 self._again()
                 return
+            if self._timer is not None:
+                self._timer.cancel()
+            self._timer = self._loop.later(_ANSWER_S, self._again)
             self._loop.watch(self._socket.fileno(), self._answered, READ)
 
     def _answered(self) -> None:

@@ -189,12 +189,15 @@ class Desk:
             answer({"terminal": number}, b"", [master])
             os.close(master)
 
+        def ended(code: int) -> None:
+            self._terminals.pop(number, None)
+
         init = replica.jail.init
         assert init is not None
         argv = request["argv"] or replica.spec["shell"]
         env = {"TERM": "xterm-256color"}
         self._terminals[number] = Joined(
-            self._loop, replica.cell, init, argv, env, None, lambda _: self._terminals.pop(number, None) and None, started
+            self._loop, replica.cell, init, argv, env, None, ended, started
         )
 
     def _attach(self, pod: Pod, packet: wire.Packet, answer: Callable[..., None]) -> None:

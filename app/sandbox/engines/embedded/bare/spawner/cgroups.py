@@ -46,7 +46,8 @@ class Group:
 
     def remove(self) -> bool:
         """Remove the directories; False while a process is still in one of them."""
-        return all([_remove_tree(Path(path)) for path in self.shown.values()])
+        gone = [_remove_tree(Path(path)) for path in self.shown.values()]
+        return all(gone)
 
 
 class Hierarchy(Protocol):
@@ -125,7 +126,9 @@ class VersionTwo:
         yield from _leftovers(self._parent, own)
 
 
-def find_hierarchy(*, root_powers: bool, mounts: Path = Path("/sys/fs/cgroup"), proc: Path = Path("/proc/self")) -> Hierarchy | None:
+def find_hierarchy(
+    *, root_powers: bool, mounts: Path = Path("/sys/fs/cgroup"), proc: Path = Path("/proc/self")
+) -> Hierarchy | None:
     """The hierarchy that this process may use; None where limits can only be soft.
 
     Version 2 is preferred where it has the controllers: as root below the top, else below the delegated group that this

@@ -33,7 +33,7 @@ def read_powers(proc: Path = Path("/proc/self")) -> Powers:
         return bool(capabilities >> bit & 1)
 
     ranges = [tuple(map(int, line.split())) for line in (proc / "uid_map").read_text().splitlines()]
-    mapped = any(inside <= FIRST_UID and LAST_UID < inside + count for inside, _, count in ranges)
+    mapped = any(inside <= FIRST_UID and inside + count > LAST_UID for inside, _, count in ranges)
     pod_uids = uid == 0 and mapped and has(_CAP_SETUID) and has(_CAP_SETGID)
     host_root = uid == 0 and any(inside == 0 and outside == 0 for inside, outside, _ in ranges)
     unsafe = ""
