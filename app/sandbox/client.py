@@ -6,7 +6,7 @@ Make it after the fork: gRPC's threads do not survive one. It is safe to use fro
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -115,15 +115,19 @@ class SandboxdClient:
         only: Sequence[str] = (),
         files: Mapping[str, str] | None = None,
         timeout: float = RUN_SECONDS,
+        on_start: Callable[[Callable[[], object]], object] | None = None,
     ) -> Iterator[pb.RunEvent]:
         """Run the checks as soon as the sandbox is ready; yields events, the last one is `finished`.
 
         Args:
             files: trial on a used sandbox: put these files and start everything anew first.
             timeout: for everything, the wait in the queue included. Closing the iterator ends the prober.
+            on_start: receives a function that ends the call from any thread; the iterator then raises `Unavailable`.
         """
         request = pb.RunRequest(sandbox_id=sandbox_id, seed=seed, only=only, reset=files is not None, files=_files(files or {}))
         stream = self._stub.Run(request, timeout=timeout)
+        if on_start:
+            on_start(stream.cancel)
         try:
             yield from stream
         except grpc.RpcError as error:
