@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from app.accounts.sign_ins import SignIns
     from app.accounts.tokens import Tokens
     from app.accounts.users import Users
-    from app.content.catalog import Library
+    from app.content.catalog import Catalog, Library
     from app.content.exercise import Exercise
     from app.db import Database
     from app.grading.runs import Runs
@@ -27,12 +27,14 @@ if TYPE_CHECKING:
     from app.learning.drafts import Drafts
     from app.learning.hints import Hints
     from app.learning.home import Homes
+    from app.learning.lesson_page import LessonPages
     from app.learning.progress import LessonReading
     from app.learning.quizzes import QuizAnswers
     from app.learning.sandboxes import PracticeSandboxes
     from app.sandbox.client import SandboxdClient
     from app.sandbox.daemon.preparation import Images
     from app.sandbox.engine import Engine
+    from app.sandbox.model import DoctorReport
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,10 +63,16 @@ class UseCases:
     hints: Hints
     quizzes: QuizAnswers
     reading: LessonReading
+    pages: LessonPages
     sandboxes: PracticeSandboxes
     homes: Homes
     classroom: Classroom
     sandboxd: SandboxdClient
+
+    @property
+    def catalog(self) -> Catalog:
+        """The course as it is now; take it once per request."""
+        return self.library.catalog
 
 
 def use_cases(settings: Settings, database: Database) -> UseCases:
@@ -77,6 +85,7 @@ def use_cases(settings: Settings, database: Database) -> UseCases:
     from app.learning.drafts import Drafts, keep_submitted
     from app.learning.hints import Hints
     from app.learning.home import Homes
+    from app.learning.lesson_page import LessonPages
     from app.learning.progress import LessonReading
     from app.learning.quizzes import QuizAnswers
     from app.learning.sandboxes import PracticeSandboxes
@@ -97,6 +106,7 @@ def use_cases(settings: Settings, database: Database) -> UseCases:
         hints=Hints(database, exercises),
         quizzes=QuizAnswers(database, library),
         reading=LessonReading(database),
+        pages=LessonPages(database),
         sandboxes=PracticeSandboxes(database, exercises, drafts, sandboxd),
         homes=Homes(database, library),
         classroom=Classroom(database),
@@ -165,6 +175,14 @@ def sandboxd(settings: Settings) -> None:
             _run_sandboxd(settings, *_fake_engine(settings))
         else:
             _run_sandboxd(settings, *_embedded_engine(settings))
+
+
+def examine_engine(settings: Settings) -> DoctorReport:
+    """What the engine says of this machine, where no `sandboxd` runs that could be asked."""
+    import asyncio
+
+    engine, _images = _embedded_engine(settings)
+    return asyncio.run(engine.doctor())
 
 
 def _embedded_engine(settings: Settings) -> tuple[Engine, Images]:
