@@ -46,15 +46,16 @@ class Settings(BaseSettings):
     apt_mirror: str = ""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     sign_up: Literal["open", "closed"] = "open"
-    proxies: int = Field(default=0, ge=0, le=5, description="reverse proxies in front of web whose X-Forwarded-For and -Proto are true")
+    proxies: int = Field(default=0, ge=0, le=5, description="reverse proxies in front of web")
     metrics_token: SecretStr | None = None
     testing: bool = False
+    called_from: Path = Field(default_factory=Path.cwd, description="where relative paths begin")
 
     lessons_dir: Path = CHECKOUT / "lessons"
     exercises_dir: Path = CHECKOUT / "exercises"
     images_dir: Path = CHECKOUT / "sandboxes"
 
-    @field_validator("home", "lessons_dir", "exercises_dir", "images_dir")
+    @field_validator("home", "called_from", "lessons_dir", "exercises_dir", "images_dir")
     @classmethod
     def _absolute(cls, value: Path) -> Path:
         return value.expanduser().absolute()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 import threading
 from functools import cache
+from pathlib import Path
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
@@ -15,7 +16,7 @@ SHORTEST, LONGEST = 8, 200
 #: 19 MiB, two passes, one lane: 20-30 ms of one core, the lowest parameters that OWASP accepts
 _hasher = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
 _at_once = threading.BoundedSemaphore(4)  #: a storm of sign-ins holds at most 4 × 19 MiB per process
-_COMMON = frozenset(["00000000", "11111111", "12341234", "12344321", "12345678", "123456789", "1234567890", "0987654321", "87654321", "88888888", "99999999", "1q2w3e4r", "1q2w3e4r5t", "1qaz2wsx", "abcd1234", "abc12345", "administrator", "adminadmin", "admin123", "asdfasdf", "asdfghjkl", "baseball", "computer", "football", "iloveyou", "internet", "letmein1", "microservice", "microservices", "passw0rd", "password", "password1", "password12", "password123", "princess", "q1w2e3r4", "qazwsxedc", "qwer1234", "qwerty12", "qwerty123", "qwerty1234", "qwertyui", "qwertyuiop", "soty1234", "starwars", "sunshine", "superman", "trustno1", "welcome1", "whatever", "zxcvbnm1", "йцукенгш", "йцукенгшщз", "пароль12", "пароль123", "парольпароль"])  # fmt: skip
+_COMMON = frozenset(Path(__file__).with_name("common_passwords.txt").read_text(encoding="utf-8").split())
 
 
 def fault(password: str, name: str) -> str | None:
