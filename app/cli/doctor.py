@@ -54,7 +54,7 @@ def _machine(settings: Settings) -> dict[str, str]:
         "system": f"{release}, kernel {platform.release()}, {platform.machine()}",
         "python": platform.python_version(),
         "cores": str(len(os.sched_getaffinity(0))),
-        "free memory": f"{int(meminfo["MemAvailable"].split()[0]) // 1024} MiB",
+        "free memory": f"{int(meminfo['MemAvailable'].split()[0]) // 1024} MiB",
         "free disk": f"{shutil.disk_usage(home).free // 2**20} MiB at {home}",
         "account": "root: each process gets an account of its own" if os.geteuid() == 0
         else "an ordinary user: the split of processes limits faults, not attackers",
