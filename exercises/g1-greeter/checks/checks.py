@@ -37,7 +37,10 @@ MESSAGE = Text("message", "message")
 def reflection(kit: Kit) -> None:
     client = kit.grpc("greeter", 50051, V1)
     kit.look("server.py: что сервер рассказывает о себе?", "server.py: what does the server tell about itself?")
-    kit.step("Спросили у сервера через gRPC reflection, какие сервисы в нём есть.", "We asked the server by gRPC reflection which services it has.")
+    kit.step(
+        "Спросили у сервера через gRPC reflection, какие сервисы в нём есть.",
+        "We asked the server by gRPC reflection which services it has.",
+    )
     kit.expect(client.services(), includes(SERVICE), Text("сервисы", "services"))
     kit.expect(client.methods(SERVICE), includes("Greet"), Text(f"методы {SERVICE}", f"methods of {SERVICE}"))
 
@@ -50,7 +53,10 @@ def old_client(kit: Kit) -> None:
         "shop.proto: номера полей, имя пакета и имя метода из первой версии; server.py: что возвращает Greet.",
         "shop.proto: field numbers, package and method of version 1; server.py: what Greet returns.",
     )
-    kit.step("Вызвали Greet клиентом, который собран из первой версии shop.proto.", "We called Greet from a client built from version 1 of shop.proto.")
+    kit.step(
+        "Вызвали Greet клиентом, который собран из первой версии shop.proto.",
+        "We called Greet from a client built from version 1 of shop.proto.",
+    )
     for name in (kit.draw.name(), kit.draw.name()):
         reply = client.reply(f"{SERVICE}/Greet", {"name": name})
         kit.expect(reply.message, equal(names.greeting(name)), MESSAGE)
@@ -63,7 +69,10 @@ def new_client(kit: Kit) -> None:
     kit.look("shop.proto и server.py: метод Farewell.", "shop.proto and server.py: the method Farewell.")
     for orders in (0, kit.draw.integer(2, 900)):
         name = kit.draw.name()
-        kit.step(f"Новый клиент вызвал Farewell с {orders} в поле orders.", f"A new client called Farewell with {orders} in the field orders.")
+        kit.step(
+            f"Новый клиент вызвал Farewell с {orders} в поле orders.",
+            f"A new client called Farewell with {orders} in the field orders.",
+        )
         reply = client.reply(f"{SERVICE}/Farewell", {"name": name, "orders": orders})
         kit.expect(reply.message, equal(names.farewell(name)), MESSAGE)
         kit.expect(reply.bonus, equal(orders * BONUS), Text("bonus", "bonus"))
@@ -77,7 +86,10 @@ def empty_name(kit: Kit) -> None:
     names = Names(kit)
     client = kit.grpc("greeter", 50051, V1)
     kit.look("server.py: что Greet делает, когда имени нет?", "server.py: what does Greet do when there is no name?")
-    for told, name in ((Text("пустым именем", "an empty name"), ""), (Text("именем из трёх пробелов", "a name of three spaces"), "   ")):
+    for told, name in (
+        (Text("пустым именем", "an empty name"), ""),
+        (Text("именем из трёх пробелов", "a name of three spaces"), "   "),
+    ):
         kit.step(f"Вызвали Greet с {told.ru}.", f"We called Greet with {told.en}.")
         kit.expect(client.call(f"{SERVICE}/Greet", {"name": name}).code, equal("INVALID_ARGUMENT"), Text("статус", "status"))
     kit.step("Потом вызвали Greet с настоящим именем.", "Then we called Greet with a real name.")
@@ -90,7 +102,10 @@ def thirty_at_once(kit: Kit) -> None:
     names = Names(kit)
     client = kit.grpc("greeter", 50051, V1)
     people = [f"{kit.draw.name()} {n}" for n in range(AT_ONCE)]
-    kit.look("server.py: сколько вызовов сервер ведёт одновременно?", "server.py: how many calls does the server carry at the same time?")
+    kit.look(
+        "server.py: сколько вызовов сервер ведёт одновременно?",
+        "server.py: how many calls does the server carry at the same time?",
+    )
     kit.step(
         f"Придержали ответы names и отправили {AT_ONCE} вызовов Greet сразу.",
         f"We held the answers of names and sent {AT_ONCE} calls of Greet at once.",
