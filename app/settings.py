@@ -41,6 +41,7 @@ class Settings(BaseSettings):
     web_workers: int = Field(default=2, ge=1, le=64)
     web_threads: int = Field(default=16, ge=1, le=256)
     workers: int = Field(default=1, ge=1, le=16, description="worker processes")
+    worker_slots: int = Field(default=4, ge=1, le=32, description="jobs at a time in one worker process")
     sandbox_memory_mb: int = Field(default=0, ge=0, description="memory for all sandboxes; 0: 60 % of what is free at start")
     sandbox_slots: int = Field(default=0, ge=0, description="sandboxes at once; 0: as memory and CPU allow")
     apt_mirror: str = ""

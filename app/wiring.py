@@ -6,6 +6,8 @@ meet SQLAlchemy, `worker` never meets Flask.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -21,8 +23,10 @@ if TYPE_CHECKING:
     from app.content.catalog import Catalog, Library
     from app.content.exercise import Exercise
     from app.db import Database
+    from app.grading.retry import Retry
     from app.grading.runs import Runs
     from app.grading.submissions import Submissions
+    from app.jobs.worker import Worker
     from app.learning.classroom import Classroom
     from app.learning.drafts import Drafts
     from app.learning.hints import Hints
@@ -58,6 +62,7 @@ class UseCases:
     accounts: Accounts
     library: Library
     submissions: Submissions
+    retry: Retry
     runs: Runs
     drafts: Drafts
     hints: Hints
@@ -78,6 +83,7 @@ class UseCases:
 def use_cases(settings: Settings, database: Database) -> UseCases:
     """The use cases over one database; made after the fork, since gRPC does not survive one."""
     from app.content.catalog import Library
+    from app.grading.retry import Retry
     from app.grading.runs import Runs
     from app.grading.submissions import Submissions
     from app.jobs.doorbells.polling import PollingDoorbell
@@ -101,6 +107,7 @@ def use_cases(settings: Settings, database: Database) -> UseCases:
         accounts=accounts(database),
         library=library,
         submissions=Submissions(database, exercises, doorbell, keep_submitted),
+        retry=Retry(database, doorbell),
         runs=Runs(database, exercises, doorbell),
         drafts=drafts,
         hints=Hints(database, exercises),
@@ -218,6 +225,7 @@ def _run_sandboxd(settings: Settings, engine: Engine, images: Images) -> None:
     from app.sandbox.daemon.sandboxes import Sandboxes
     from app.sandbox.daemon.server import serve
     from app.sandbox.daemon.usual import UsualTimes
+    from app.sandbox.grants import TicketVerifier, public_key_path
     from app.sandbox.journal import Journal
 
     logging.basicConfig(level=settings.log_level.upper(), format="%(levelname)s sandboxd %(message)s")
@@ -236,6 +244,69 @@ def _run_sandboxd(settings: Settings, engine: Engine, images: Images) -> None:
             UsualTimes(folder / "usual.json"),
             instance=str(settings.home),
         )
-        await serve(sandboxes, preparation, folder, debug=settings.log_level == "debug")
+        verifier = TicketVerifier(public_key_path(settings.home), settings.live_base_url)
+        await serve(sandboxes, preparation, verifier, folder, debug=settings.log_level == "debug")
 
     asyncio.run(run())
+
+
+@contextmanager
+def worker(settings: Settings, slot: int = 0) -> Iterator[Worker]:
+    """The worker process, ready to run.
+
+    Args:
+        slot: number of this process on this machine, from 0.
+
+    Raises:
+        PlaceTaken: another process runs in this slot.
+    """
+    from app.accounts.limits import Limits
+    from app.db import Database, make_engine
+    from app.grading.exercises import NewestExercises
+    from app.grading.grader import Grader
+    from app.grading.retry import Retry
+    from app.grading.runs import TRIAL
+    from app.grading.submissions import GRADE
+    from app.grading.trials import Trials
+    from app.grading.version import grader_version
+    from app.jobs.doorbells.polling import PollingDoorbell
+    from app.jobs.place import taken_place
+    from app.jobs.queue import JobQueue
+    from app.jobs.sweeper import Sweeper
+    from app.jobs.worker import Routine, Worker
+    from app.learning.reconciler import EVERY, Reconciler
+    from app.sandbox.client import SandboxdClient
+
+    database, doorbell = Database(make_engine(settings.database)), PollingDoorbell()
+    exercises, version = NewestExercises(settings), grader_version(settings.images_dir)
+    with taken_place(settings.home / "worker", slot) as place, SandboxdClient(settings.sandboxd_dir / "control.sock") as sandboxd:
+        handlers = {
+            GRADE: Grader(database, exercises, sandboxd, version),
+            TRIAL: Trials(database, exercises, sandboxd, version),
+        }
+        queue = JobQueue(database, handlers)
+        sweeper, retry = Sweeper(queue, database), Retry(database, doorbell)
+        routines = (
+            Routine("reconciler", EVERY, Reconciler(database, sandboxd).turn),
+            Routine("sweeper", 5.0, sweeper.sweep),
+            Routine("retry", 15.0, lambda: retry.sweep(lambda: sandboxd.doctor().usable)),
+            Routine("forget-jobs", 3600.0, sweeper.forget_old),
+            Routine("forget-limits", 3600.0, Limits(database).sweep),
+        )
+        try:
+            yield Worker(
+                queue, doorbell, holder=place.holder, predecessors=place.prefix, slots=settings.worker_slots, routines=routines
+            )
+        finally:
+            database.dispose()
+
+
+def live(settings: Settings) -> None:
+    """Run `live` until it is told to stop."""
+    from app.live.server import Live
+    from app.live.watching import Watching
+    from app.sandbox.grants import TicketVerifier, public_key_path
+
+    verifier = TicketVerifier(public_key_path(settings.home), settings.live_base_url)
+    sockets = settings.sandboxd_dir
+    Live(settings.base_url, verifier, Watching(sockets / "watch.sock"), sockets / "bytes.sock").run(settings.host, settings.live_port)

@@ -31,6 +31,11 @@ class Stopping(Interrupted):
     """The worker shuts down; the job goes back to the queue without counting anything."""
 
 
+def claim_key(job_id: str, fence: int) -> str:
+    """The id of one claim of one job: 20 characters of a-z and 2-7."""
+    return base64.b32encode(hashlib.sha256(f"{job_id}:{fence}".encode()).digest()).decode().lower()[:20]
+
+
 @dataclass
 class Lease:
     """A claim of one job. `fence` is larger than that of every earlier claim; results carry it.
@@ -50,14 +55,14 @@ class Lease:
     faults: int = 0
     _beat_at: float = field(default_factory=time.monotonic)
     _interruption: Interrupted | None = None
+    _told: threading.Event = field(default_factory=threading.Event)
     _callbacks: list[Callable[[], object]] = field(default_factory=list)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     @property
     def key(self) -> str:
         """An id of this very claim, 20 characters: what is made under it never meets what an earlier claim made."""
-        digest = hashlib.sha256(f"{self.job_id}:{self.fence}".encode()).digest()
-        return base64.b32encode(digest).decode().lower()[:20]
+        return claim_key(self.job_id, self.fence)
 
     def check(self) -> None:
         """Ask whether to go on; cheap, no database.
@@ -83,8 +88,18 @@ class Lease:
                 return
             self._interruption = why
             callbacks = list(self._callbacks)
+        self._told.set()
         for callback in callbacks:
             callback()
+
+    def wait(self, seconds: float) -> None:
+        """Wait, but no longer than the work may go on.
+
+        Raises:
+            LeaseLost, Stopping: as `check`.
+        """
+        self._told.wait(seconds)
+        self.check()
 
     def on_interrupt(self, callback: Callable[[], object]) -> None:
         """Run `callback` (thread-safe, quick) once when the work must stop: cancel a call, wake a wait."""

@@ -156,7 +156,7 @@ class Worker:
         if isinstance(why, Postponed):
             self._queue.postpone(lease, why.reason, why.seconds)
             return f"postponed: {why.reason}"
-        reason = why.message if isinstance(why, PlatformError) else f"{type(why).__name__}: {why}"
+        reason = f"{why.code}: {why.message}" if isinstance(why, PlatformError) else f"internal: {type(why).__name__}: {why}"
         log.warning("job-fault", kind=lease.kind, job=lease.job_id, reason=reason, exc_info=not isinstance(why, PlatformError))
         self._queue.fault(lease, reason)
         return f"fault: {reason}"

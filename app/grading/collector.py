@@ -1,0 +1,107 @@
+"""From the events of a run to its progress, and to its report once it has ended."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import cast, get_args
+
+from app.content.exercise import Exercise
+from app.errors import PlatformError
+from app.grading.progress import CheckProgress, Progress, StageProgress
+from app.grading.report import CheckReport, CheckStatus, Note, Report, StageReport, VerdictName, Words, message_from
+from app.sandbox import sandbox_pb2 as pb
+
+
+class RunBroken(PlatformError):
+    """The run ended without a result."""
+
+    code = "run-broken"
+
+
+class Collector:
+    """Takes the events of one run, in order.
+
+    Attributes:
+        progress: how far it is.
+
+    Args:
+        stages: what happened before the run, for the report.
+        grader_version: of the kit, the prober and the images that judge.
+        clock: monotonic seconds.
+    """
+
+    def __init__(
+        self,
+        exercise: Exercise,
+        *,
+        stages: Sequence[StageReport] = (),
+        grader_version: str = "",
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._titles = {check.id: Words(check.title.ru, check.title.en) for check in exercise.definition.checks.items}
+        self._stages = list(stages)
+        self._notes: list[Note] = []
+        self._finished: pb.RunFinished | None = None
+        self._grader_version = grader_version
+        self._clock = clock
+        self._ended_at = 0.0
+        self.progress = Progress(stage="checks", stages=tuple(StageProgress(s.name, s.seconds) for s in stages))
+
+    def take(self, event: pb.RunEvent) -> None:
+        """Note one event."""
+        kind = event.WhichOneof("event")
+        if kind == "stage":
+            stage = StageReport(event.stage.name, round(event.stage.seconds, 3))
+            self._stages.append(stage)
+            done = StageProgress(stage.name, stage.seconds)
+            self.progress = replace(self.progress, stages=(*self.progress.stages, done))
+        elif kind == "check_started":
+            self.progress = replace(self.progress, check=event.check_started)
+        elif kind == "check_finished":
+            check = event.check_finished
+            ended = CheckProgress(check.id, check.status, round(check.seconds, 3))
+            self.progress = replace(self.progress, check="", checks=(*self.progress.checks, ended))
+        elif kind == "note":
+            note = json.loads(event.note)
+            self._notes.append(Note(float(note["at"]), str(note["kind"]), Words(str(note["ru"]), str(note["en"]))))
+        elif kind == "finished":
+            self._finished, self._ended_at = event.finished, self._clock()
+
+    def report(self) -> Report:
+        """The whole of it.
+
+        Raises:
+            RunBroken: the last event never came.
+        """
+        end = self._finished
+        if end is None:
+            raise RunBroken("The run ended without its last event.")
+        if end.verdict not in get_args(VerdictName):
+            raise RunBroken(f"The run ended with the unknown verdict `{end.verdict[:40]}`.")
+        writing = StageReport("report", round(self._clock() - self._ended_at, 3))
+        return Report(
+            verdict=cast(VerdictName, end.verdict),
+            score=end.score,
+            seed=end.seed,
+            scale=end.scale,
+            checks=tuple(self._check(check) for check in end.checks),
+            stages=(*self._stages, writing),
+            notes=tuple(self._notes),
+            log_tails=json.loads(end.log_tails_json or "{}"),
+            grader_version=self._grader_version,
+            error=end.error,
+        )
+
+    def _check(self, check: pb.CheckResult) -> CheckReport:
+        return CheckReport(
+            id=check.id,
+            title=self._titles.get(check.id, Words(check.id, check.id)),
+            status=cast(CheckStatus, check.status),
+            points=check.points,
+            max_points=check.max_points,
+            seconds=round(check.seconds, 3),
+            message=message_from(json.loads(check.message_json)) if check.message_json else None,
+        )

@@ -1,0 +1,103 @@
+"""Handler of `trial`: the checks on the learner's own sandbox, from a clean state, with the saved draft."""
+
+from __future__ import annotations
+
+import json
+
+from sqlalchemy import update
+from sqlalchemy.orm import Session
+
+from app.db import Database, now
+from app.errors import Conflict, InvalidInput, NotFound, PlatformError
+from app.grading.collector import Collector
+from app.grading.exercises import Exercises, find_exercise
+from app.grading.model import Run, SubmissionState, Verdict
+from app.grading.progress import Progress
+from app.grading.progress_writer import ProgressWriter
+from app.grading.report import Report
+from app.jobs.handler import Postponed
+from app.jobs.lease import Lease
+from app.sandbox.client import SandboxdClient
+from app.sandbox.row import SandboxRow
+
+RUN_SECONDS = 420.0
+
+
+class Trials:
+    """Runs trials; see `app.jobs.handler.Handler`. Somebody waits at the screen, so nothing is tried for long."""
+
+    def __init__(self, database: Database, exercises: Exercises, sandboxd: SandboxdClient, grader_version: str) -> None:
+        self._database = database
+        self._exercises = exercises
+        self._sandboxd = sandboxd
+        self._grader_version = grader_version
+
+    def handle(self, subject_id: str, lease: Lease) -> None:
+        with self._database.transaction() as session:
+            lease.guard(session)
+            row = session.get_one(Run, subject_id)
+            row.state, row.progress = SubmissionState.GRADING, Progress(stage="reset").to_json()
+        try:
+            self._finish(lease, self._run(row, lease))
+        except (
+            NotFound,
+            InvalidInput,
+            Conflict,
+        ) as error:  # the sandbox is gone, or the exercise has changed: trying again is vain
+            if error.code == "checks-running":
+                raise Postponed(f"{error.code}: {error.message}", 1.0) from error
+            self._end_errored(lease, error)
+
+    def requeued(self, session: Session, subject_id: str, reason: str) -> None:
+        code, _, message = reason.partition(": ")
+        waiting = {"state": SubmissionState.QUEUED, "progress": Progress(reason=code, message=message).to_json()}
+        session.execute(update(Run).where(Run.id == subject_id).values(**waiting))
+
+    def gave_up(self, session: Session, subject_id: str, reason: str) -> None:
+        code, _, message = reason.partition(": ")
+        session.execute(update(Run).where(Run.id == subject_id).values(**_errored(code, message)))
+
+    def _run(self, row: Run, lease: Lease) -> Report:
+        files = json.loads(row.files)
+        collector = Collector(find_exercise(self._exercises, row.exercise_id), grader_version=self._grader_version)
+        progress = ProgressWriter(self._database, lease, Run)
+        events = self._sandboxd.run(
+            row.sandbox_id,
+            seed=row.seed,
+            only=json.loads(row.only),
+            files=files,
+            timeout=RUN_SECONDS,
+            on_start=lease.on_interrupt,
+        )
+        for event in events:
+            collector.take(event)
+            progress.write(collector.progress)
+        return collector.report()
+
+    def _finish(self, lease: Lease, report: Report) -> None:
+        end = {
+            "state": SubmissionState.ERRORED if report.verdict == "errored" else SubmissionState.GRADED,
+            "verdict": Verdict(report.verdict),
+            "report": report.to_json(),
+            "finished_at": now(),
+            "progress": Progress(stage="done", message=report.error).to_json(),
+        }
+        with self._database.transaction() as session:
+            lease.finish(session)
+            row = session.get_one(Run, lease.subject_id)
+            session.execute(update(Run).where(Run.id == row.id).values(**end))
+            session.execute(update(SandboxRow).where(SandboxRow.id == row.sandbox_id).values(files=row.files))
+
+    def _end_errored(self, lease: Lease, error: PlatformError) -> None:
+        with self._database.transaction() as session:
+            lease.finish(session)
+            session.execute(update(Run).where(Run.id == lease.subject_id).values(**_errored(error.code, error.message)))
+
+
+def _errored(code: str, message: str) -> dict[str, object]:
+    return {
+        "state": SubmissionState.ERRORED,
+        "verdict": Verdict.ERRORED,
+        "finished_at": now(),
+        "progress": Progress(stage="done", reason=code, message=message).to_json(),
+    }
