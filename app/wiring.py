@@ -270,6 +270,7 @@ def worker(settings: Settings, slot: int = 0) -> Iterator[Worker]:
     from app.grading.trials import Trials
     from app.grading.version import grader_version
     from app.jobs.doorbells.polling import PollingDoorbell
+    from app.jobs.handler import Handler
     from app.jobs.place import taken_place
     from app.jobs.queue import JobQueue
     from app.jobs.sweeper import Sweeper
@@ -279,8 +280,9 @@ def worker(settings: Settings, slot: int = 0) -> Iterator[Worker]:
 
     database, doorbell = Database(make_engine(settings.database)), PollingDoorbell()
     exercises, version = NewestExercises(settings), grader_version(settings.images_dir)
-    with taken_place(settings.home / "worker", slot) as place, SandboxdClient(settings.sandboxd_dir / "control.sock") as sandboxd:
-        handlers = {
+    control = settings.sandboxd_dir / "control.sock"
+    with taken_place(settings.home / "worker", slot) as place, SandboxdClient(control) as sandboxd:
+        handlers: dict[str, Handler] = {
             GRADE: Grader(database, exercises, sandboxd, version),
             TRIAL: Trials(database, exercises, sandboxd, version),
         }
