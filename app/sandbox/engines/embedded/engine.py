@@ -64,8 +64,8 @@ class Image(Protocol):
 class Images(Protocol):
     """Where images come from; `ImageStore` is one."""
 
-    def ready(self, name: str) -> Image | None:
-        """The image if it is complete."""
+    def require(self, name: str) -> Image:
+        """The image, complete; else an error that says when it will be."""
 
 
 class EmbeddedEngine:
@@ -107,8 +107,8 @@ class EmbeddedEngine:
 
     async def _launch(self, spec: SandboxSpec) -> None:
         await self.stop(spec.id, _launching=True)  # what is left of an earlier one that died
-        images = {name: self.image(name) for name in {*spec.member_images, *(service.image for service in spec.services)}}
-        agent_root = str(self.image(AGENT_IMAGE).root)
+        images = {name: self._images.require(name) for name in {*spec.member_images, *(service.image for service in spec.services)}}
+        agent_root = str(self._images.require(AGENT_IMAGE).root)
         spawner = self.spawner()
         powers = await spawner.powers()
         if powers.unsafe:
@@ -147,17 +147,6 @@ class EmbeddedEngine:
             if isinstance(error, TimeoutError):
                 raise EngineError("The pod did not start within 20 s.", code="engine-timeout") from None
             raise
-
-    def image(self, name: str) -> Image:
-        """A complete image.
-
-        Raises:
-            EngineError: it is not there yet.
-        """
-        image = self._images.ready(name)
-        if image is None:
-            raise EngineError(f"The image {name} is not ready.", code="image-not-ready", details={"image": name})
-        return image
 
     def spawner(self) -> Spawner:
         """The connection to the spawner.
@@ -255,7 +244,7 @@ class EmbeddedEngine:
         present = sandbox.members.get(member.name)
         if present is not None and present.running:
             raise EngineError(f"A member {member.name} runs already.", code="member-exists")
-        definition = self.image(member.image).definition
+        definition = self._images.require(member.image).definition
         stdin, stdout, their_stdin, their_stdout = await open_pipes()
 
         async def kill() -> None:

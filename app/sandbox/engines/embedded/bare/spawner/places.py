@@ -32,6 +32,7 @@ class Places:
         Raises:
             Unreachable: there is none.
         """
+        path = os.path.realpath(path)
         if not self._powers.pod_uids or open_to_others(path):
             return path
         if path not in self._bound:
@@ -41,15 +42,11 @@ class Places:
     def _bind(self, path: str) -> str:
         if not self._powers.mounts:
             raise Unreachable(f"other users cannot enter {path}, and this process may not bind it elsewhere")
-        source = os.open(path, os.O_PATH | os.O_DIRECTORY)
-        try:
-            if not self._cover:
-                self._cover = self._make_cover()
-            target = f"{self._cover}/{len(self._bound)}"
-            os.mkdir(target, 0o755)
-            linux.mount(f"/proc/self/fd/{source}", target, "", linux.MS_BIND)
-        finally:
-            os.close(source)
+        if not self._cover:
+            self._cover = self._make_cover()
+        target = f"{self._cover}/{len(self._bound)}"
+        os.makedirs(target, 0o755, exist_ok=True)
+        linux.mount(path, target, "", linux.MS_BIND)
         return target
 
     @staticmethod
