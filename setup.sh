@@ -95,6 +95,7 @@ need_front() {
 need_translations() {
   local folder
   for folder in app/web/translations/*/; do
+    compgen -G "$folder*/LC_MESSAGES/*.po" >/dev/null || continue
     [ -n "$(find "$folder" -name '*.po' -newer "$folder/.soty-stamp" 2>/dev/null)" ] || [ ! -e "$folder/.soty-stamp" ] || continue
     .venv/bin/pybabel --quiet compile --directory "$folder" >/dev/null 2>&1 || fail "Translations in $folder could not be compiled."
     touch "$folder/.soty-stamp"
