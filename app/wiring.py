@@ -311,4 +311,5 @@ def live(settings: Settings) -> None:
 
     verifier = TicketVerifier(public_key_path(settings.home), settings.live_base_url)
     sockets = settings.sandboxd_dir
-    Live(settings.base_url, verifier, Watching(sockets / "watch.sock"), sockets / "bytes.sock").run(settings.host, settings.live_port)
+    watching = Watching(sockets / "watch.sock")
+    Live(settings.base_url, verifier, watching, sockets / "bytes.sock").run(settings.host, settings.live_port)

@@ -6,7 +6,7 @@ import asyncio
 import json
 import logging
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence, Set
 from contextlib import aclosing, asynccontextmanager, suppress
 
 from app.errors import Conflict, InvalidInput, PlatformError
@@ -99,7 +99,7 @@ class Runs:
                 yield
         finally:
             record.checks_running = False
-            record.touched = self._sandboxes.clock.monotonic()
+            self._sandboxes.touch(record)
             self._sandboxes.changes.publish(record.id)
 
     async def _usable(self, record: Record) -> None:
@@ -142,20 +142,20 @@ class Runs:
                 with suppress(TimeoutError):
                     await asyncio.wait_for(changes.next(), 0.5)
 
-    async def _put_back(self, record: Record, before: Sequence[ServiceStatus], touched: AbstractSet[str]) -> None:
+    async def _put_back(self, record: Record, before: Sequence[ServiceStatus], touched: Set[str]) -> None:
         """Undo what faults left behind, so that the learner finds the sandbox as it was.
 
         A service that ended without our doing stays ended: the learner wants to see that.
         """
         assert record.spec is not None
         try:
-            now = {s.full_name: s.state for s in (await self._engine.status(record.id)).services}
+            now = {s.full_name: s for s in (await self._engine.status(record.id)).services}
             for service in record.spec.services:
-                was = [s.full_name for s in before if s.name == service.name]
-                if len(was) != sum(name in (service.name, *was) or name.startswith(f"{service.name}-") for name in now):
-                    await self._engine.scale(record.id, service.name, len(was))
-            for old in (s for s in before if s.full_name in touched):
-                state = now.get(old.full_name)
+                replicas = sum(s.name == service.name for s in before)
+                if replicas != sum(s.name == service.name for s in now.values()):
+                    await self._engine.scale(record.id, service.name, replicas)
+            for old in (s for s in before if s.full_name in touched and s.full_name in now):
+                state = now[old.full_name].state
                 if state is ServiceState.PAUSED and old.state is not ServiceState.PAUSED:
                     await self._engine.resume(record.id, old.full_name)
                 elif state in ENDED and old.state not in (*ENDED, ServiceState.WAITING):

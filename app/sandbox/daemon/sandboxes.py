@@ -147,8 +147,12 @@ class Sandboxes:
         if record is None:
             raise NotFound("There is no such sandbox.", code="no-such-sandbox")
         if touch:
-            record.touched = self.clock.monotonic()
+            self.touch(record)
         return record
+
+    def touch(self, record: Record) -> None:
+        """Somebody uses it: the idle clock starts anew."""
+        record.touched = self.clock.monotonic()
 
     def find(self, sandbox_id: str) -> Record | None:
         """One sandbox, if it is known."""
@@ -224,7 +228,6 @@ class Sandboxes:
         assert record.expires is not None
         record.extensions_left -= 1
         record.expires += EXTEND_SECONDS
-        record.touched = self.clock.monotonic()
         self.changes.publish(sandbox_id)
         return record
 

@@ -3,31 +3,30 @@
 from __future__ import annotations
 
 import asyncio
-import grp
 import logging
-import os
 import signal
-from collections.abc import AsyncIterator, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 import grpc
 
 from app.errors import PlatformError
 from app.sandbox import sandbox_pb2_grpc as rpc
+from app.sandbox.daemon.byte_socket import ByteSocket
 from app.sandbox.daemon.loop_lag import TOO_LATE, LoopLag
 from app.sandbox.daemon.metrics import SandboxdMetrics
 from app.sandbox.daemon.preparation import Preparation
 from app.sandbox.daemon.runs import Runs
 from app.sandbox.daemon.sandboxes import Sandboxes
 from app.sandbox.daemon.service import ErrorsToStatuses, Sandboxd, Watcher
+from app.sandbox.daemon.sockets import APP_GROUP, LIVE_GROUP, private_socket
+from app.sandbox.grants import TicketVerifier
 
 log = logging.getLogger(__name__)
 MAX_MESSAGE = 4 << 20
 MAX_CALLS = 512
-APP_GROUP, LIVE_GROUP = "soty-app", "soty-live"  #: accounts of the callers, where sandboxd is root
 END_SECONDS = 9.0
-MAX_SOCKET_PATH = 100  #: the kernel takes 107 bytes
 
 _OPTIONS = (
     ("grpc.max_receive_message_length", MAX_MESSAGE),
@@ -37,11 +36,14 @@ _OPTIONS = (
 )
 
 
-async def serve(sandboxes: Sandboxes, images: Preparation, folder: Path, *, debug: bool = False) -> None:
+async def serve(
+    sandboxes: Sandboxes, images: Preparation, verifier: TicketVerifier, folder: Path, *, debug: bool = False
+) -> None:
     """Run until SIGTERM or SIGINT, then end every sandbox and return within ten seconds.
 
     Args:
-        folder: where the sockets go: `control.sock`, `watch.sock`.
+        verifier: of the tickets that `live` passes on.
+        folder: where the sockets go: `control.sock` for web and worker, `watch.sock` and `bytes.sock` for live.
         debug: name the callback that blocks the loop.
     """
     loop = asyncio.get_running_loop()
@@ -60,6 +62,7 @@ async def serve(sandboxes: Sandboxes, images: Preparation, folder: Path, *, debu
             control = Sandboxd(sandboxes, runs, SandboxdMetrics(sandboxes, lag))
             await sockets.enter_async_context(_listening(folder / "control.sock", APP_GROUP, control=control))
             await sockets.enter_async_context(_listening(folder / "watch.sock", LIVE_GROUP, watcher=Watcher(sandboxes)))
+            await sockets.enter_async_context(ByteSocket(sandboxes, verifier).listening(folder / "bytes.sock", LIVE_GROUP))
             log.info("sandboxd is ready: %d exercises, %s", len(sandboxes.exercises), sandboxes.admission.capacity)
             await stopping.wait()
     finally:
@@ -93,20 +96,3 @@ async def _listening(
         yield
     finally:
         await server.stop(0.3)
-
-
-@contextmanager
-def private_socket(path: Path, group: str) -> Iterator[None]:
-    """A socket made inside is ours alone at first, then also the group's (where that account exists and we are root)."""
-    if len(os.fsencode(path)) > MAX_SOCKET_PATH:
-        raise PlatformError(f"The path of a socket is too long: {path}", code="path-too-long", cure="Set a shorter SOTY_HOME.")
-    path.unlink(missing_ok=True)
-    before = os.umask(0o177)
-    try:
-        yield
-    finally:
-        os.umask(before)
-    if os.geteuid() == 0:
-        with suppress(KeyError):
-            os.chown(path, -1, grp.getgrnam(group).gr_gid)
-            path.chmod(0o660)
