@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from sqlalchemy import literal, select, union_all
+from sqlalchemy import CompoundSelect, literal, select, union_all
 
 from app.db import Database
 from app.grading.model import Submission, Verdict
@@ -47,8 +47,10 @@ class LessonPages:
         read = select(literal("lesson"), LessonProgress.lesson_id, literal(""), LessonProgress.done_at.is_not(None))
         answered = select(literal("quiz"), QuizAnswer.quiz_id, QuizAnswer.answer, QuizAnswer.correct)
         graded = select(literal("verdict"), Submission.exercise_id, Submission.verdict, Submission.verdict.is_not(None))
-        everything = union_all(
-            read.where(LessonProgress.user_id == user_id, LessonProgress.lesson_id.startswith(f"{module_id}-l", autoescape=True)),
+        everything: CompoundSelect[str, str, str, bool] = union_all(
+            read.where(
+                LessonProgress.user_id == user_id, LessonProgress.lesson_id.startswith(f"{module_id}-l", autoescape=True)
+            ),
             answered.where(QuizAnswer.user_id == user_id, QuizAnswer.lesson_id == lesson_id),
             graded.where(Submission.user_id == user_id, Submission.exercise_id == (exercise_id or "")).distinct(),
         )

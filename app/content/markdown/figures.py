@@ -82,12 +82,12 @@ def diagram(fence: Fence, lang: Lang, anchor: str = "") -> Markup:
     title, description = accessible_name(fence)
     return Markup(
         '<figure class="diagram"{}><figcaption class="diagram-head"><span>{}</span>'
-        '<button type="button" class="diagram-full" data-full hidden>{}</button></figcaption>'
+        '<button type="button" class="diagram-full" data-full data-close="{}" hidden>{}</button></figcaption>'
         '<div class="diagram-box" data-diagram hidden tabindex="0" role="region" aria-label="{}">'
         '<pre class="diagram-source">{}</pre></div>'
         '<details class="diagram-text" open><summary>{}</summary><p>{}</p></details></figure>'
     ).format(
-        _id(anchor), title or words["diagram"], words["enlarge"], title or words["diagram"], fence.text, words["diagram-text"],
+        _id(anchor), title or words["diagram"], words["close"], words["enlarge"], title or words["diagram"], fence.text, words["diagram-text"],
         description,
     )  # fmt: skip
 
