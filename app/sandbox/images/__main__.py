@@ -59,7 +59,15 @@ def main() -> int:
         _say({"image": name, "error": error.message, "code": error.code, "cure": error.cure or "", "details": error.details})
         return 1
     except (OSError, SubprocessError) as error:
-        _say({"image": name, "error": f"{type(error).__name__}: {error}", "code": "image-build-failed", "cure": "", "details": {}})
+        _say(
+            {
+                "image": name,
+                "error": f"{type(error).__name__}: {error}",
+                "code": "image-build-failed",
+                "cure": "",
+                "details": {},
+            }
+        )
         return 1
     return 0
 

@@ -19,7 +19,9 @@ LISTS_LIVE_SECONDS = 6 * 3600.0
 _TIMEOUT = 900.0
 _URI = re.compile(r"^'(?P<uri>[^']+)' (?P<file>\S+) (?P<size>\d+) SHA256:(?P<sha256>[0-9a-f]{64})$")
 #: What of the host's apt settings matters for reaching a mirror. Hooks and trust settings of the host are left behind.
-_HOST_SETTINGS = re.compile(r"^Acquire::(https?|ftp|Retries|ForceIPv[46]|Check-Valid-Until|Check-Date|Max-FutureTime|Proxy)\b", re.IGNORECASE)
+_HOST_SETTINGS = re.compile(
+    r"^Acquire::(https?|ftp|Retries|ForceIPv[46]|Check-Valid-Until|Check-Date|Max-FutureTime|Proxy)\b", re.IGNORECASE
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +91,9 @@ class Apt:
         report(0, len(missing))
         command = ["apt-get", "install", "-y", "--download-only", *names]
         output: list[str] = []
-        with subprocess.Popen(command, env=self._env(), text=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
+        with subprocess.Popen(
+            command, env=self._env(), text=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+        ) as process:
             assert process.stdout is not None
             for line in process.stdout:
                 output.append(line)
@@ -97,7 +101,9 @@ class Apt:
                     report(min(sum(row.startswith("Get:") for row in output), len(missing)), len(missing))
         if process.returncode:
             text = "".join(output)
-            raise BuildFailed("The packages of Debian cannot be downloaded.", cure=_cure(text), details={"output": text[-4000:]})
+            raise BuildFailed(
+                "The packages of Debian cannot be downloaded.", cure=_cure(text), details={"output": text[-4000:]}
+            )
 
     def file(self, package: Package) -> Path:
         """The package's file in the cache, its hash verified now.
@@ -108,7 +114,9 @@ class Apt:
         path = self._archives / package.file
         if sha256(path.read_bytes()).hexdigest() != package.sha256:
             path.unlink()
-            raise BuildFailed(f"The package {package.file} is damaged.", cure="Prepare the image again: it will be fetched anew.")
+            raise BuildFailed(
+                f"The package {package.file} is damaged.", cure="Prepare the image again: it will be fetched anew."
+            )
         return path
 
     def _has(self, package: Package) -> bool:
@@ -118,7 +126,10 @@ class Apt:
     def _need_tools(self) -> None:
         for tool, package in (("apt-get", "apt"), ("dpkg-deb", "dpkg")):
             if shutil.which(tool) is None:
-                raise BuildFailed(f"Images are made with {tool}, which this machine lacks.", cure=f"Install {package}, or use the Docker engine.")
+                raise BuildFailed(
+                    f"Images are made with {tool}, which this machine lacks.",
+                    cure=f"Install {package}, or use the Docker engine.",
+                )
         if not KEYRING.is_file():
             raise BuildFailed("Debian's signing keys are missing.", cure="Run: sudo apt-get install debian-archive-keyring")
 
@@ -161,7 +172,14 @@ class Apt:
 
     def _run(self, *command: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            command, env=self._env(), text=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=_TIMEOUT, check=False
+            command,
+            env=self._env(),
+            text=True,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            timeout=_TIMEOUT,
+            check=False,
         )
 
 

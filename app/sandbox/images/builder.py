@@ -16,7 +16,7 @@ from app.sandbox.images.bytecode import compile_python
 from app.sandbox.images.definition import ImageDefinition
 from app.sandbox.images.layout import LEASE, Layout
 from app.sandbox.images.objects import Objects
-from app.sandbox.images.progress import Progress, Step
+from app.sandbox.images.progress import BuildFailed, Progress, Step
 from app.sandbox.images.tree import Tree
 
 Report = Callable[[Progress], None]
@@ -78,7 +78,10 @@ class Builder:
 
     def _add_own(self, tree: Tree, image: ImageDefinition) -> None:
         for pattern in image.remove:
-            tree.remove(pattern)
+            if not tree.remove(pattern):
+                raise BuildFailed(
+                    f"The image {image.id} has nothing that matches {pattern}.", cure="Correct `remove` in its image.yaml."
+                )
         for path in (*image.directories, *image.tmpfs):
             tree.add_directory(path)
         for path, file in image.files.items():

@@ -184,7 +184,9 @@ class ImageStore:
     def _why_not(self, name: str) -> ImageNotReady:
         now, fault = self._progress.get(name), self._faults.get(name)
         if fault:
-            return ImageNotReady(f"The image {name} could not be prepared: {fault.message}", cure=fault.cure, details=fault.details)
+            return ImageNotReady(
+                f"The image {name} could not be prepared: {fault.message}", cure=fault.cure, details=fault.details
+            )
         if now is None:
             return ImageNotReady(f"The image {name} is not prepared.", cure="Its preparation starts after the server does.")
         seconds = max(1, round(now.seconds_left))
@@ -196,5 +198,8 @@ class ImageStore:
 
 def _fault(message: dict[str, Any]) -> BuildFailed:
     return BuildFailed(
-        message["error"], code=message["code"], cure=message["cure"] or None, details={"image": message["image"], **message["details"]}
+        message["error"],
+        code=message["code"],
+        cure=message["cure"] or None,
+        details={"image": message["image"], **message["details"]},
     )

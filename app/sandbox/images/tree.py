@@ -44,7 +44,9 @@ class Tree:
                 unpacker.kill()
                 raise
         if code:
-            raise BuildFailed(f"The package {deb.name} cannot be unpacked.", cure="Remove it from the cache and prepare the image again.")
+            raise BuildFailed(
+                f"The package {deb.name} cannot be unpacked.", cure="Remove it from the cache and prepare the image again."
+            )
 
     def _add_member(self, archive: tarfile.TarFile, member: tarfile.TarInfo) -> None:
         path = member.name
@@ -83,7 +85,9 @@ class Tree:
         """Let files that a tool wrote into the tree (glob `pattern`) take part in the sharing."""
         for place in self.root.glob(pattern):
             if place.is_file() and not place.is_symlink():
-                self.add_file(str(place.relative_to(self.root)), place.read_bytes(), executable=bool(place.stat().st_mode & 0o111))
+                self.add_file(
+                    str(place.relative_to(self.root)), place.read_bytes(), executable=bool(place.stat().st_mode & 0o111)
+                )
 
     def remove(self, pattern: str) -> int:
         """Remove everything that matches the glob `pattern`; return how many matches there were."""

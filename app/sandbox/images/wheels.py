@@ -51,7 +51,9 @@ def _pip_download(lock: Path, folder: Path, report: Callable[[int], None]) -> No
         *("--dest", str(folder), "--requirement", str(lock)),
     ]
     output: list[str] = []
-    with subprocess.Popen(command, text=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
+    with subprocess.Popen(
+        command, text=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    ) as process:
         assert process.stdout is not None
         for line in process.stdout:
             output.append(line)
