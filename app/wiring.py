@@ -175,8 +175,10 @@ def sandboxd(settings: Settings) -> None:
     Raises:
         PlatformError: it cannot start: another one runs, or the engine refuses its configuration.
     """
+    from app import log
     from app.sandbox.daemon.ownership import owned
 
+    log.configure("sandboxd", settings.log_level)
     with owned(settings.sandboxd_dir):
         if settings.engine == "fake":
             _run_sandboxd(settings, *_fake_engine(settings))
@@ -216,7 +218,6 @@ def _fake_engine(settings: Settings) -> tuple[Engine, Images]:
 
 def _run_sandboxd(settings: Settings, engine: Engine, images: Images) -> None:
     import asyncio
-    import logging
 
     from app.grading.prober.bundle import prober_files
     from app.sandbox.admission import Admission, capacity
@@ -228,7 +229,6 @@ def _run_sandboxd(settings: Settings, engine: Engine, images: Images) -> None:
     from app.sandbox.grants import TicketVerifier, public_key_path
     from app.sandbox.journal import Journal
 
-    logging.basicConfig(level=settings.log_level.upper(), format="%(levelname)s sandboxd %(message)s")
     folder = settings.sandboxd_dir
     exercises = Exercises(settings.exercises_dir, prober_files)
     exercises.reload()
@@ -305,10 +305,12 @@ def worker(settings: Settings, slot: int = 0) -> Iterator[Worker]:
 
 def live(settings: Settings) -> None:
     """Run `live` until it is told to stop."""
+    from app import log
     from app.live.server import Live
     from app.live.watching import Watching
     from app.sandbox.grants import TicketVerifier, public_key_path
 
+    log.configure("live", settings.log_level)
     verifier = TicketVerifier(public_key_path(settings.home), settings.live_base_url)
     sockets = settings.sandboxd_dir
     watching = Watching(sockets / "watch.sock")

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 
 from app.errors import PlatformError
 from app.sandbox.daemon.changes import Changes
+from app.sandbox.daemon.doctor import Doctor
 from app.sandbox.daemon.record import ISOLATION_STAGE, QUEUED_STAGE, Ending, Record, Stage
 from app.sandbox.daemon.usual import UsualTimes
 from app.sandbox.engine import Engine
@@ -36,11 +37,14 @@ class Clock:
 class Life:
     """Drives records through their states; shared by all sandboxes of a daemon."""
 
-    def __init__(self, engine: Engine, journal: Journal, changes: Changes, usual: UsualTimes, clock: Clock) -> None:
+    def __init__(
+        self, engine: Engine, journal: Journal, changes: Changes, usual: UsualTimes, doctor: Doctor, clock: Clock
+    ) -> None:
         self._engine = engine
         self._journal = journal
         self._changes = changes
         self._usual = usual
+        self._doctor = doctor
         self._clock = clock
 
     async def live(self, record: Record) -> None:
@@ -75,6 +79,7 @@ class Life:
             return Ending("failed", "The engine did not start the sandbox in time.")
         except PlatformError as error:
             log.warning("sandbox %s: %s", record.id, error.message)
+            self._doctor.doubt()
             return Ending("failed", error.message)
         except Exception as error:  # a fault of ours ends this sandbox, not the daemon
             log.exception("sandbox %s", record.id)

@@ -13,6 +13,7 @@ from app.errors import Conflict, InvalidInput, NotFound, TooMany
 from app.sandbox.admission import Admission, Request
 from app.sandbox.daemon import specification
 from app.sandbox.daemon.changes import Changes
+from app.sandbox.daemon.doctor import Doctor
 from app.sandbox.daemon.exercises import Exercises, LoadedExercise
 from app.sandbox.daemon.life import Clock, Life, stage_key
 from app.sandbox.daemon.preparation import Preparation
@@ -70,7 +71,8 @@ class Sandboxes:
         self.clock = clock or Clock()
         self._journal = journal
         self._instance = instance
-        self.life = Life(engine, journal, self.changes, usual, self.clock)
+        self.doctor = Doctor(engine)
+        self.life = Life(engine, journal, self.changes, usual, self.doctor, self.clock)
         self._records: dict[str, Record] = {}
         self._lives: set[asyncio.Task[None]] = set()
         self._ticker: asyncio.Task[None] | None = None
@@ -107,6 +109,7 @@ class Sandboxes:
             NotFound, ContentChanged: the exercise.
             InvalidInput: the id, the owner or a file.
             ImageNotReady: an image is still being prepared.
+            EngineRefused: isolation is missing on this machine.
             TooMany: the owner has a practice sandbox; `details["sandbox"]` is its id.
             TooBig: it could never start here.
         """
@@ -119,8 +122,11 @@ class Sandboxes:
         loaded = self.exercises.get(order.exercise_id, order.content_hash)
         files = specification.workspace(loaded, order.files)
         self.images.require(specification.image_names(loaded.exercise))
+        await self.doctor.require()
         if order.purpose is Purpose.PRACTICE:
             self._refuse_second(order.owner)
+        if known := self._records.get(order.id):  # the same call came twice at once
+            return known
         spec = specification.build(order.id, loaded, files, self.images.definition, self._instance)
         record = self._new_record(order, loaded, spec)
         self.admission.ask(Request(order.id, order.purpose, order.owner, spec.memory_mb))

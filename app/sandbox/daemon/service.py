@@ -7,7 +7,6 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-import time
 from collections.abc import Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import asdict
@@ -24,14 +23,13 @@ from app.sandbox.daemon.metrics import SandboxdMetrics
 from app.sandbox.daemon.runs import Runs
 from app.sandbox.daemon.sandboxes import LaunchOrder, Sandboxes
 from app.sandbox.faults import as_status, encode
-from app.sandbox.model import DoctorReport, Purpose
+from app.sandbox.model import Purpose
 
 if TYPE_CHECKING:
     Context = grpc.aio.ServicerContext[Any, Any]
 
 log = logging.getLogger(__name__)
 MAX_LOG_PAGE = 256 * 1024
-DOCTOR_SECONDS = 60.0  #: how long a report is believed
 WATCH_INTERVAL = 0.1  #: so that a sandbox is sent at most ten times a second
 
 
@@ -42,10 +40,9 @@ class Sandboxd(rpc.SandboxdServicer):  # type: ignore[misc]
         self._sandboxes = sandboxes
         self._runs = runs
         self._metrics = metrics
-        self._doctor = CachedDoctor(sandboxes)
 
     async def Doctor(self, request: pb.DoctorRequest, context: Context) -> pb.DoctorReply:
-        report = await self._doctor.report(fresh=request.fresh)
+        report = await self._sandboxes.doctor.report(fresh=request.fresh)
         text = json.dumps(asdict(report), ensure_ascii=False)
         return pb.DoctorReply(engine=report.engine, usable=report.usable, reason=report.reason, report_json=text)
 
@@ -128,26 +125,6 @@ class Watcher(rpc.WatcherServicer):  # type: ignore[misc]
                     if record := self._sandboxes.find(sandbox_id):
                         await context.write(pb.WatchEvent(sandbox=messages.sandbox(record, self._sandboxes)))
                 await asyncio.sleep(WATCH_INTERVAL)
-
-
-class CachedDoctor:
-    """The engine's report, believed for a minute; callers at the same time share one probe."""
-
-    def __init__(self, sandboxes: Sandboxes) -> None:
-        self._engine = sandboxes.engine
-        self._probing = asyncio.Lock()
-        self._report: DoctorReport | None = None
-        self._at = 0.0
-
-    async def report(self, *, fresh: bool) -> DoctorReport:
-        """The present report; `fresh` asks for one that is younger than the question."""
-        asked = time.monotonic()
-        async with self._probing:
-            age_limit = asked if fresh else asked - DOCTOR_SECONDS
-            if self._report is None or self._at < age_limit:
-                self._report = await self._engine.doctor()
-                self._at = time.monotonic()
-            return self._report
 
 
 class ErrorsToStatuses(grpc.aio.ServerInterceptor):
