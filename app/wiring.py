@@ -31,10 +31,13 @@ if TYPE_CHECKING:
     from app.learning.drafts import Drafts
     from app.learning.hints import Hints
     from app.learning.home import Homes
+    from app.learning.image_waits import ImageWaits
     from app.learning.lesson_page import LessonPages
     from app.learning.progress import LessonReading
     from app.learning.quizzes import QuizAnswers
     from app.learning.sandboxes import PracticeSandboxes
+    from app.learning.standing import Standings
+    from app.learning.workbench import Workbenches
     from app.sandbox.client import SandboxdClient
     from app.sandbox.daemon.preparation import Images
     from app.sandbox.engine import Engine
@@ -70,6 +73,9 @@ class UseCases:
     reading: LessonReading
     pages: LessonPages
     sandboxes: PracticeSandboxes
+    images: ImageWaits
+    workbenches: Workbenches
+    standings: Standings
     homes: Homes
     classroom: Classroom
     sandboxd: SandboxdClient
@@ -91,16 +97,19 @@ def use_cases(settings: Settings, database: Database) -> UseCases:
     from app.learning.drafts import Drafts, keep_submitted
     from app.learning.hints import Hints
     from app.learning.home import Homes
+    from app.learning.image_waits import ImageWaits
     from app.learning.lesson_page import LessonPages
     from app.learning.progress import LessonReading
     from app.learning.quizzes import QuizAnswers
     from app.learning.sandboxes import PracticeSandboxes
+    from app.learning.standing import Standings
+    from app.learning.workbench import Workbenches
     from app.sandbox.client import SandboxdClient
 
     library, doorbell = Library(settings), PollingDoorbell()
     exercises = _ExercisesOf(library)
     sandboxd = SandboxdClient(settings.sandboxd_dir / "control.sock")
-    drafts = Drafts(database, exercises)
+    drafts, hints = Drafts(database, exercises), Hints(database, exercises)
     return UseCases(
         settings=settings,
         database=database,
@@ -110,11 +119,14 @@ def use_cases(settings: Settings, database: Database) -> UseCases:
         retry=Retry(database, doorbell),
         runs=Runs(database, exercises, doorbell),
         drafts=drafts,
-        hints=Hints(database, exercises),
+        hints=hints,
         quizzes=QuizAnswers(database, library),
         reading=LessonReading(database),
         pages=LessonPages(database),
         sandboxes=PracticeSandboxes(database, exercises, drafts, sandboxd),
+        images=ImageWaits(sandboxd),
+        workbenches=Workbenches(database, drafts, hints),
+        standings=Standings(database),
         homes=Homes(database, library),
         classroom=Classroom(database),
         sandboxd=sandboxd,
@@ -149,13 +161,15 @@ def accounts(database: Database) -> Accounts:
 
 
 def prepare(settings: Settings) -> str:
-    """Before the first process starts: the newest schema, the secret key and, where nobody is there yet, an administrator.
+    """Before the first process starts: the newest schema, the secret key, lessons rendered into the cache and, where nobody
+    is there yet, an administrator.
 
     Returns:
         The one-time password of a new `admin`, else an empty string.
     """
     from app import migrate
     from app.accounts.users import Users
+    from app.content.catalog import load_catalog
     from app.db import Database, make_engine
 
     engine = make_engine(settings.database)
@@ -163,6 +177,7 @@ def prepare(settings: Settings) -> str:
     _ = settings.secret
     for old in (settings.home / "metrics").glob("*.db"):
         old.unlink()
+    load_catalog(settings.lessons_dir, settings.exercises_dir, settings.cache_dir)
     try:
         return Users(Database(engine)).ensure_admin() or ""
     finally:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
+import threading
 import time
 import urllib.error
 import urllib.request
@@ -72,8 +74,36 @@ def wait_until_served(url: str, supervisor: subprocess.Popen[bytes]) -> bool:
     return False
 
 
+def check_ports(settings: Settings) -> None:
+    """Refuse early and clearly when somebody else listens where we must.
+
+    Raises:
+        PlatformError: naming the port, and the setting that moves it.
+    """
+    for port, setting in ((settings.port, "SOTY_PORT"), (settings.live_port, "SOTY_LIVE_PORT")):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((settings.host, port))
+            except OSError as error:
+                raise PlatformError(
+                    f"Port {port} on {settings.host} cannot be used: {error.strerror}.",
+                    cure=f"Stop what listens there, or choose another: {setting}={port + 100} ./run",
+                ) from error
+
+
+def pass_on(supervisor: subprocess.Popen[bytes]) -> None:
+    """Copy what the programs say to our output. A pipe lies between, since the supervisor opens its output anew and would
+    begin at the start of a file."""
+    assert supervisor.stdout is not None
+    for line in supervisor.stdout:
+        sys.stdout.buffer.write(line)
+        sys.stdout.buffer.flush()
+
+
 def serve(settings: Settings) -> int:
     """Run until told to stop; return the exit code."""
+    check_ports(settings)
     places = survey(settings)
     lay_out(places)
     env = environment(settings, places)
@@ -84,8 +114,9 @@ def serve(settings: Settings) -> int:
     drop = Path(__file__).with_name("drop.py")
     supervisor = subprocess.Popen(
         [sys.executable, "-I", str(drop), "--", sys.executable, "-m", "supervisor.supervisord", "--configuration", str(config)],
-        cwd=places.checkout, env=env, start_new_session=True,
+        cwd=places.checkout, env=env, start_new_session=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
     )  # fmt: skip
+    threading.Thread(target=pass_on, args=(supervisor,), daemon=True).start()
 
     def stop(_signal: int, _frame: object) -> None:
         if supervisor.poll() is None:
@@ -108,7 +139,10 @@ def announce(settings: Settings, password: str) -> None:
     """Tell where Soty is and, on the first start, how to get in."""
     print(f"\n  Soty: {settings.base_url}\n", flush=True)
     if password:
-        print(f"  Administrator: admin\n  One-time password: {password}   (shown once; choose your own after signing in)\n", flush=True)
+        print(
+            f"  Administrator: admin\n  One-time password: {password}   (shown once; choose your own after signing in)\n",
+            flush=True,
+        )
     print("  Ctrl-C stops everything.\n", flush=True)
 
 

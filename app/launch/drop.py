@@ -60,7 +60,7 @@ def main(arguments: list[str]) -> None:
     command = arguments[1:]
     if pairs:
         bind(pairs)
-        inside = next((to + os.getcwd()[len(frm):] for frm, to in pairs if f"{os.getcwd()}/".startswith(f"{frm}/")), None)
+        inside = next((to + os.getcwd()[len(frm) :] for frm, to in pairs if f"{os.getcwd()}/".startswith(f"{frm}/")), None)
         if inside:
             os.chdir(inside)
     if user:

@@ -68,10 +68,22 @@ def ensure_account(name: str) -> None:
         return
     except KeyError:
         pass
-    argv = ["useradd", "--system", "--no-create-home", "--home-dir", "/nonexistent", "--shell", "/usr/sbin/nologin", "--user-group", name]
+    argv = [
+        "useradd",
+        "--system",
+        "--no-create-home",
+        "--home-dir",
+        "/nonexistent",
+        "--shell",
+        "/usr/sbin/nologin",
+        "--user-group",
+        name,
+    ]
     result = subprocess.run(argv, capture_output=True, text=True, timeout=30, check=False)
     if result.returncode != 0:
-        raise PlatformError(f"The system account {name} could not be created: {result.stderr.strip()}", cure=f"Type: {' '.join(argv)}")
+        raise PlatformError(
+            f"The system account {name} could not be created: {result.stderr.strip()}", cure=f"Type: {' '.join(argv)}"
+        )
 
 
 def own(path: Path, account: str | None, mode: int) -> None:
@@ -94,7 +106,7 @@ def lay_out(places: Places) -> None:
     if places.as_root:
         home.chmod(0o755)
     for name, account, mode in (
-        ("db", app, 0o700), ("secrets", app, 0o700), ("cache", app, 0o755), ("metrics", app, 0o700), ("public", app, 0o755),
+        ("db", app, 0o700), ("secrets", app, 0o700), ("cache", app, 0o755), ("metrics", app, 0o700), ("worker", app, 0o700), ("public", app, 0o755),
         ("live", live, 0o755), ("sandboxd", None, 0o755), ("run", None, 0o755),
     ):  # fmt: skip
         own(home / name, account, mode)

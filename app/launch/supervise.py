@@ -55,7 +55,9 @@ def quoted(text: str) -> str:
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%") + '"'
 
 
-def configuration(settings: Settings, places: Places, environment: Mapping[str, str], chosen: Sequence[Program] | None = None) -> str:
+def configuration(
+    settings: Settings, places: Places, environment: Mapping[str, str], chosen: Sequence[Program] | None = None
+) -> str:
     """Text of the configuration file."""
     pairs = ",".join(f"{key}={quoted(value)}" for key, value in sorted(environment.items()))
     parts = [
