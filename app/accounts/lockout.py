@@ -48,7 +48,7 @@ class Lockout:
                 return
             row = session.get(RateBucket, (bucket("lock", *key), _WINDOW))
             rest = (row.expires_at - at).total_seconds() if row else 0.0
-        raise TooMany(code="locked-out", retry_after=max(1, math.ceil(rest)))
+        raise TooMany("Too many wrong passwords for this name.", code="locked-out", retry_after=max(1, math.ceil(rest)))
 
     def forgive(self, *keys: tuple[str, ...]) -> None:
         """Forget the tries of these keys: the password was right."""

@@ -36,7 +36,7 @@ def sign_in() -> Any:
     except (WrongPassword, TooMany) as error:
         form.trouble = error
         return render_template("account/sign_in.html", form=form), *sessions.refusal(error)
-    return remember_language(sessions.begin(redirect(local_path(form["next"]), 303), person), person.language)
+    return sessions.begin(redirect(local_path(form["next"]), 303), person)
 
 
 @blueprint.route("/sign-up", methods=["GET", "POST"])
@@ -52,7 +52,7 @@ def sign_up() -> Any:
         person = cases().accounts.users.add(form["name"], form["password"], email=form["email"], language=lang())
     except FieldsInvalid as error:
         return render_template("account/sign_up.html", form=form.blame(error), open=True), 422
-    return remember_language(sessions.begin(redirect(local_path(form["next"]), 303), person), person.language)
+    return sessions.begin(redirect(local_path(form["next"]), 303), person)
 
 
 @blueprint.get("/sign-up/name")

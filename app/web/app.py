@@ -55,6 +55,11 @@ def create_app(settings: Settings, cases: UseCases | None = None) -> Flask:
     if settings.proxies:
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=settings.proxies, x_proto=settings.proxies)  # type: ignore[method-assign]
     app.wsgi_app = WhiteNoise(  # type: ignore[method-assign]
-        app.wsgi_app, root=str(STATIC), prefix="static/", max_age=60, immutable_file_test=assets.is_hashed
+        app.wsgi_app,
+        root=str(STATIC),
+        prefix="static/",
+        max_age=60,
+        immutable_file_test=assets.is_hashed,
+        autorefresh=settings.testing,
     )
     return app

@@ -84,7 +84,7 @@ def register(app: Flask) -> None:
         if status >= 500:
             log.warning("request-failed", code=error.code, error=error.message)
         facts = {k: v for k, v in error.details.items() if k != "status"}
-        response = answer(status, error.code, error.message, error.cure or "", facts)
+        response = answer(status, error.code, _(error.message), _(error.cure) if error.cure else "", facts)
         if isinstance(error, (TooMany, Unavailable)):
             response.headers["Retry-After"] = str(max(1, round(error.retry_after)))
         return response
@@ -107,7 +107,9 @@ def register(app: Flask) -> None:
             return error.get_response()  # type: ignore[return-value]
         details = {404: _("Check the address, or begin at the course page."),
                    413: _("A request may hold one megabyte at most.")}  # fmt: skip
-        response = answer(status, (error.name or "error").lower().replace(" ", "-"), details.get(status, error.description or ""))
+        response = answer(
+            status, (error.name or "error").lower().replace(" ", "-"), details.get(status, error.description or "")
+        )
         for name, value in error.get_headers():
             if name in ("Allow", "Retry-After"):
                 response.headers[name] = value

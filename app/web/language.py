@@ -5,20 +5,19 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from babel.dates import format_datetime
 from flask import Flask, g, request
-from flask_babel import Babel, get_locale
+from flask_babel import Babel, format_date, format_datetime, get_locale
 
 LANGUAGES = ("ru", "en")
 TRANSLATIONS = Path(__file__).parent / "translations"
 
 
 def choose() -> str:
-    """`ru` or `en` for this request: `?lang=`, cookie, Accept-Language, Russian."""
+    """`ru` or `en` for this request: `?lang=`, cookie, Accept-Language; else Russian, English for programs."""
     asked = request.args.get("lang") or request.cookies.get("lang")
     if asked in LANGUAGES:
         return asked
-    return request.accept_languages.best_match(LANGUAGES) or "ru"
+    return request.accept_languages.best_match(LANGUAGES) or ("en" if request.path.startswith("/api/") else "ru")
 
 
 def lang() -> str:
@@ -40,4 +39,6 @@ def register(app: Flask) -> None:
     folders = sorted(str(path) for path in TRANSLATIONS.iterdir() if path.is_dir())
     app.config["BABEL_TRANSLATION_DIRECTORIES"] = ";".join(folders)
     Babel(app, locale_selector=lang, default_locale="en")
-    app.jinja_env.globals.update(lang=lang, LANGUAGES=LANGUAGES, format_datetime=format_datetime, get_locale=get_locale)
+    app.jinja_env.globals.update(
+        lang=lang, LANGUAGES=LANGUAGES, format_date=format_date, format_datetime=format_datetime, get_locale=get_locale
+    )

@@ -13,6 +13,7 @@ from app.accounts import limits, names
 from app.accounts.model import User
 from app.errors import Forbidden, InvalidInput, PlatformError, SignInNeeded, TooMany
 from app.web.context import cases, settings, visitor
+from app.web.language import remember_language
 
 AGE = 365 * 86400  #: of the cookies, in seconds; when a sign-in ends is decided by its row
 UNSAFE = frozenset({"POST", "PUT", "PATCH", "DELETE"})
@@ -31,6 +32,8 @@ def begin(response: Any, user: User) -> Any:
     _end_row()
     _put(response, "soty_session", cases().accounts.sign_ins.start(user.id))
     known = {**_known(), _fold(user.name): secrets.token_hex(8)}
+    if "lang" not in request.cookies:
+        remember_language(response, user.language)
     _put(response, "soty_known", _signer().dumps(dict(list(known.items())[-_KNOWN:])))
     return response
 

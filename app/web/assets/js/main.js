@@ -1,5 +1,6 @@
 // On every page: menu, theme, language; htmx for fragments. Pages work without it, only slower.
 import htmx from "htmx.org";
+import "./parts/form.js";
 
 htmx.config.allowEval = false;
 htmx.config.includeIndicatorStyles = false;
