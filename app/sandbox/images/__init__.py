@@ -1,1 +1,1 @@
-"""Images as root filesystems: what `sandboxes/<image>/` says, unpacked below `SOTY_HOME/images` without root and without installing."""
+"""Images as root filesystems: what `sandboxes/<image>/` says, unpacked without root and without installing anything."""

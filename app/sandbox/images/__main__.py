@@ -1,6 +1,6 @@
-"""The builder's process: `python -m app.sandbox.images STORE DEFINITIONS [--mirror URL] [--owned] IMAGE…`, one JSON line per step.
+"""The builder's process: `python -m app.sandbox.images STORE DEFINITIONS [--mirror URL] [--owned] IMAGE…`.
 
-With `--owned` it lives as long as its standard input stays open: an owner that dies takes it along, whatever it is doing.
+It writes one JSON line per step. With `--owned` it lives as long as its standard input stays open: an owner that dies takes it along, whatever it is doing.
 """
 
 from __future__ import annotations
@@ -16,9 +16,10 @@ from subprocess import SubprocessError
 
 from app.errors import PlatformError
 from app.sandbox.images.builder import Builder, builders_lock
-from app.sandbox.images.definition import load_image
+from app.sandbox.images.definition import load_image, load_images
 from app.sandbox.images.layout import Layout
 from app.sandbox.images.progress import Progress, Step
+from app.sandbox.images.sweeping import sweep
 
 
 def _say(line: dict[str, object]) -> None:
@@ -55,6 +56,7 @@ def main() -> int:
             for name in options.images:
                 builder.build(load_image(options.definitions / name))
                 _report(Progress(name, Step.READY))
+            sweep(layout, {layout.image(image) for image in load_images(options.definitions).values()})
     except PlatformError as error:
         _say({"image": name, "error": error.message, "code": error.code, "cure": error.cure or "", "details": error.details})
         return 1

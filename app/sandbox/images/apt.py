@@ -141,7 +141,7 @@ class Apt:
         (self._home / "apt.conf").write_text("".join(f"{line}\n" for line in self._settings()))
 
     def _settings(self) -> Iterator[str]:
-        dump = subprocess.run(["apt-config", "dump"], capture_output=True, text=True, timeout=30, check=True).stdout
+        dump = subprocess.run(["/usr/bin/apt-config", "dump"], capture_output=True, text=True, timeout=30, check=True).stdout
         yield from (line for line in dump.splitlines() if _HOST_SETTINGS.match(line))
         home = self._home
         own = {

@@ -8,7 +8,6 @@ import os
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 from app.sandbox.images import wheels
 from app.sandbox.images.apt import Apt, Package
@@ -95,7 +94,7 @@ class Builder:
 def builders_lock(layout: Layout, waiting: Callable[[], None]) -> Iterator[None]:
     """One builder per store; `waiting` is called once if another one is at work. The lock dies with its process."""
     layout.root.mkdir(parents=True, exist_ok=True)
-    with open(layout.root / "lock", "w") as lock:
+    with (layout.root / "lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from hashlib import sha256
 from pathlib import Path
 from typing import Annotated, Literal
@@ -59,8 +60,6 @@ class ImageDefinition(Strict):
         links: path in the image -> target, for what maintainer scripts would have linked (`/usr/bin/awk`).
         directories: empty directories to create.
         remove: globs of what is not needed; each must match something.
-        seed: argv run once at the end of the build, in the image itself, with `SEED` naming an empty directory;
-            what it leaves there becomes /opt/seed.
         command: argv of the service.
         shell: argv of the terminal.
         user: name of uid 1000 inside.
@@ -72,15 +71,15 @@ class ImageDefinition(Strict):
     title: Text
     packages: tuple[DebianPackage, ...] = Field(min_length=1)
     wheels: Neighbour | None = None
-    files: dict[ImagePath, FileDef] = {}
-    links: dict[ImagePath, str] = {}
+    files: Mapping[ImagePath, FileDef] = Field(default_factory=dict)
+    links: Mapping[ImagePath, str] = Field(default_factory=dict)
     directories: tuple[ImagePath, ...] = ()
     remove: tuple[ImageGlob, ...] = ()
     command: tuple[str, ...] = Field(min_length=1)
-    env: dict[Variable, str] = {}
+    env: Mapping[Variable, str] = Field(default_factory=dict)
     shell: tuple[str, ...] = ("/bin/sh",)
     user: Label = "service"
-    tmpfs: dict[ImagePath, Annotated[int, Field(ge=1, le=1024)]] = {}
+    tmpfs: Mapping[ImagePath, Annotated[int, Field(ge=1, le=1024)]] = Field(default_factory=dict)
     ready: ReadyDef = ReadyDef(kind="none")
     reset: tuple[str, ...] = ()
     limits: LimitsDef = LimitsDef()
@@ -91,7 +90,7 @@ class ImageDefinition(Strict):
     @field_validator("directories", "remove", "files", "links", "tmpfs")
     @classmethod
     def _inside(cls, value: object) -> object:
-        paths = [path for path in value if ".." in path.split("/")] if isinstance(value, (tuple, dict)) else []
+        paths = [path for path in value if ".." in path.split("/")] if isinstance(value, (tuple, Mapping)) else []
         if paths:
             raise ValueError(f"`..` is not allowed in {paths[0]}")
         return value

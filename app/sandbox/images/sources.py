@@ -12,7 +12,7 @@ from app.sandbox.images.progress import BuildFailed
 SUITE = "trixie"
 KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 _DEBIAN_SUITES = frozenset(
-    "stable oldstable oldoldstable testing unstable sid buster bullseye bookworm trixie forky duke".split()
+    {"stable", "oldstable", "testing", "unstable", "sid", "buster", "bullseye", "bookworm", "trixie", "forky", "duke"}
 )
 _SCHEMES = frozenset({"http", "https", "file", "copy"})
 

@@ -1,4 +1,4 @@
-"""The store of prepared images: what an engine mounts, and who prepares it. Asyncio; the work itself runs in another process."""
+"""The store of prepared images: what an engine mounts. Asyncio; the building itself runs in another process."""
 
 from __future__ import annotations
 
@@ -91,9 +91,9 @@ class ImageStore:
         """The image if it is prepared; costs one `stat` after the first time."""
         definition = self.definition(name)
         home = self._layout.home(name, self._digests[name])
-        if not (home / LEASE).is_file():
+        # Once leased it is safe from sweeping, which may have been quicker than the lease: hence the second look.
+        if not (home / LEASE).is_file() or not self._hold(home) or not (home / LEASE).is_file():
             return None
-        self._hold(home)
         return BuiltImage(name, self._digests[name], home / "root", definition)
 
     def require(self, name: str) -> BuiltImage:
@@ -152,7 +152,8 @@ class ImageStore:
             start_new_session=True,
             limit=_LINE_LIMIT,
         )
-        assert builder.stdout is not None and builder.stderr is not None
+        assert builder.stdout is not None
+        assert builder.stderr is not None
         complaints = asyncio.create_task(builder.stderr.read())
         fault: BuildFailed | None = None
         try:
@@ -173,13 +174,17 @@ class ImageStore:
         if fault or code:
             raise fault or BuildFailed("The image builder died.", details={"output": stderr.decode(errors="replace")[-4000:]})
 
-    def _hold(self, home: Path) -> None:
+    def _hold(self, home: Path) -> bool:
         if home not in self._leases:
-            lease = os.open(home / LEASE, os.O_RDONLY | os.O_CLOEXEC)
+            try:
+                lease = os.open(home / LEASE, os.O_RDONLY | os.O_CLOEXEC)
+            except FileNotFoundError:
+                return False
             fcntl.flock(lease, fcntl.LOCK_SH)
             self._leases[home] = lease
             with contextlib.suppress(PermissionError):
-                os.utime(home / LEASE)
+                os.utime(lease)
+        return True
 
     def _why_not(self, name: str) -> ImageNotReady:
         now, fault = self._progress.get(name), self._faults.get(name)

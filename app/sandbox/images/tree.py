@@ -34,7 +34,7 @@ class Tree:
 
     def add_package(self, deb: Path) -> None:
         """Unpack a Debian package, without its documentation (copyright files stay) and without running its scripts."""
-        with subprocess.Popen(["dpkg-deb", "--fsys-tarfile", deb], stdout=subprocess.PIPE) as unpacker:
+        with subprocess.Popen(["/usr/bin/dpkg-deb", "--fsys-tarfile", deb], stdout=subprocess.PIPE) as unpacker:
             try:
                 with tarfile.open(fileobj=unpacker.stdout, mode="r|") as archive:
                     for member in archive:
