@@ -59,7 +59,7 @@ def idle(name: str = "idle", code: str = "import time; time.sleep(600)", **chang
 
 def sandbox(*services: ServiceSpec, **changes: object) -> SandboxSpec:
     """A sandbox of these services with SERVER as main.py and an id that no other test uses."""
-    values = {"files": {"main.py": SERVER.encode()}, **changes}
+    values = {"files": {"main.py": SERVER.encode()}, "member_images": ("prober",), **changes}
     return SandboxSpec(id=f"t{os.getpid()}-{next(_ids)}", services=services or (web(),), **values)  # type: ignore[arg-type]
 
 
@@ -90,13 +90,9 @@ def replica(status: EngineStatus, name: str) -> ServiceStatus:
     return next(service for service in status.services if service.full_name == name)
 
 
-async def until_state(
-    engine: Engine, spec: SandboxSpec, name: str, state: ServiceState, within: float = 20.0
-) -> ServiceStatus:
+async def until_state(engine: Engine, spec: SandboxSpec, name: str, state: ServiceState, within: float = 20.0) -> ServiceStatus:
     """Wait until a replica is in a state."""
-    status = await until(
-        engine, spec, f"{name} {state}", lambda status: replica(status, name).state is state, within
-    )
+    status = await until(engine, spec, f"{name} {state}", lambda status: replica(status, name).state is state, within)
     return replica(status, name)
 
 
@@ -198,9 +194,7 @@ def spawner(home: Path) -> Iterator[SpawnerHandle]:
 
 
 @pytest.fixture(scope="module")
-async def embedded(
-    home: Path, store: ImageStore, spawner: SpawnerHandle, anyio_backend: str
-) -> AsyncIterator[EmbeddedEngine]:
+async def embedded(home: Path, store: ImageStore, spawner: SpawnerHandle, anyio_backend: str) -> AsyncIterator[EmbeddedEngine]:
     engine = EmbeddedEngine(home, store, spawner)
     yield engine
     await engine.close()

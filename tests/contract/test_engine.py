@@ -3,28 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import os
 
 import pytest
 
 from app.sandbox.engine import Engine, EngineError, NoSuchFile, NoSuchSandbox, NoSuchService
 from app.sandbox.model import MemberSpec, SandboxSpec, ServiceState
-from tests.pods import (  # noqa: F401
-    PORT,
-    PYTHON,
-    SERVER,
-    anyio_backend,
-    embedded,
-    engine,
-    home,
-    launched,
-    replica,
-    sandbox,
-    spawner,
-    store,
-    until,
-    until_state,
-    web,
-)
+from tests.pods import PORT, PYTHON, SERVER, launched, replica, sandbox, until, until_state, web
 
 pytestmark = pytest.mark.anyio
 ECHO_LINES = "import sys\nfor line in sys.stdin: print(line, end='', flush=True)\n"
@@ -80,8 +65,6 @@ async def test_it_opens_a_terminal_that_answers(engine: Engine) -> None:
     loop = asyncio.get_running_loop()
     readable = asyncio.Event()
     loop.add_reader(terminal.fileno(), readable.set)
-    import os
-
     os.write(terminal.fileno(), b"hello\n")
     await asyncio.wait_for(readable.wait(), 5)
     loop.remove_reader(terminal.fileno())
@@ -144,9 +127,7 @@ async def test_it_restarts_what_ends_only_where_the_policy_says_so(engine: Engin
     spec = await launched(engine, sandbox(web("always", restart="always"), web("never")))
     await engine.kill(spec.id, "always")
     await engine.kill(spec.id, "never")
-    status = await until(
-        engine, spec, "restarted", lambda status: replica(status, "always").state is ServiceState.READY
-    )
+    status = await until(engine, spec, "restarted", lambda status: replica(status, "always").state is ServiceState.READY)
     assert replica(status, "always").restarts == 1
     assert replica(status, "never").state is ServiceState.CRASHED
     # A service that ended and is not restarted does not keep the sandbox from ready

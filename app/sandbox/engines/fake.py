@@ -344,9 +344,7 @@ class FakeEngine:
 
     def _scale(self, sandbox: _Sandbox, service: ServiceSpec, count: int) -> None:
         present = [name for name, status in sandbox.replicas.items() if status.name == service.name]
-        run = service.start == "launch" or any(
-            sandbox.replicas[name].state is not ServiceState.WAITING for name in present
-        )
+        run = service.start == "launch" or any(sandbox.replicas[name].state is not ServiceState.WAITING for name in present)
         for name in present[count:]:
             del sandbox.replicas[name]
         for number in range(len(present) + 1, count + 1):
@@ -380,9 +378,7 @@ def _spec_of(sandbox: _Sandbox, service: str) -> ServiceSpec:
 
 
 def _status(sandbox: _Sandbox) -> EngineStatus:
-    services = tuple(
-        replace(status, log_bytes=len(sandbox.logs[name])) for name, status in sandbox.replicas.items()
-    )
+    services = tuple(replace(status, log_bytes=len(sandbox.logs[name])) for name, status in sandbox.replicas.items())
     ready = sandbox.alive and ready_as_a_whole(sandbox.spec, services)
     return EngineStatus(sandbox.spec.id, sandbox.alive, ready, services, (), sandbox.reason)
 

@@ -30,6 +30,8 @@ def check_spec(spec: SandboxSpec) -> None:
     for name, value in spec.secrets.items():
         _demand(_PART.fullmatch(name) and not name.startswith("."), f"secret name {name!r}")
         _demand("\0" not in value, f"secret {name}")
+    for image in spec.member_images:
+        _demand(_LABEL.fullmatch(image), f"image name {image!r}")
     names: set[str] = set()
     for service in spec.services:
         _demand(_LABEL.fullmatch(service.name) and service.name not in _RESERVED, f"service name {service.name!r}")

@@ -24,9 +24,7 @@ class Channel:
     Owns the socket. `on_end` is called once, when the other side is gone or talks nonsense.
     """
 
-    def __init__(
-        self, sock: socket.socket, on_event: Callable[[wire.Packet], None], on_end: Callable[[], None]
-    ) -> None:
+    def __init__(self, sock: socket.socket, on_event: Callable[[wire.Packet], None], on_end: Callable[[], None]) -> None:
         self._socket = sock
         self._on_event = on_event
         self._on_end = on_end

@@ -107,7 +107,11 @@ class EmbeddedEngine:
 
     async def _launch(self, spec: SandboxSpec) -> None:
         await self.stop(spec.id, _launching=True)  # what is left of an earlier one that died
-        images = {name: self._images.require(name) for name in {*spec.member_images, *(service.image for service in spec.services)}}
+        images = {
+            name: self._images.require(name) for name in {*spec.member_images, *(service.image for service in spec.services)}
+        }
+        # What a pod can mount is settled at its start: images of guests that may come later are shown to it from then on.
+        shown = {name: str(image.root) for name, image in images.items()}
         agent_root = str(self._images.require(AGENT_IMAGE).root)
         spawner = self.spawner()
         powers = await spawner.powers()
@@ -118,13 +122,13 @@ class EmbeddedEngine:
             await compile_agent(self.handle.installed, Path(agent_root))
         spawned = await spawner.spawn(
             spec.id,
-            {name: str(image.root) for name, image in images.items()},
+            shown,
             agent_root,
             memory_mb=spec.memory_mb,
             cpus=spec.cpus,
             pids=spec.pids,
         )
-        sandbox = Sandbox(spec, spawned.control)
+        sandbox = Sandbox(spec, spawned.control, frozenset(shown))
         self._sandboxes[spec.id] = sandbox
         services = [_service_facts(service, images[service.image].definition) for service in spec.services]
         setup = Setup(
@@ -143,7 +147,7 @@ class EmbeddedEngine:
             await spawner.kill(spec.id)
             sandbox.close()
             if isinstance(error, Gone):
-                raise refusal(sandbox.reason) from None
+                raise refusal(sandbox.reason, bwrap=self.handle.installed.bwrap) from None
             if isinstance(error, TimeoutError):
                 raise EngineError("The pod did not start within 20 s.", code="engine-timeout") from None
             raise
@@ -228,9 +232,7 @@ class EmbeddedEngine:
 
     async def dial(self, sandbox_id: str, service: str, port: int, *, timeout: float = 2.0) -> socket.socket:
         """See `Engine`."""
-        packet = await self._sandbox(sandbox_id).call(
-            "dial", service=service, port=port, timeout=timeout + 3, seconds=timeout
-        )
+        packet = await self._sandbox(sandbox_id).call("dial", service=service, port=port, timeout=timeout + 3, seconds=timeout)
         if not packet.fds:
             raise ConnectionError(f"{service}:{port}: {packet.header.get('refused', 'refused')}")
         connected = socket.socket(fileno=packet.fds.pop())
@@ -244,6 +246,8 @@ class EmbeddedEngine:
         present = sandbox.members.get(member.name)
         if present is not None and present.running:
             raise EngineError(f"A member {member.name} runs already.", code="member-exists")
+        if member.image not in sandbox.images:
+            raise InvalidSpec(f"The sandbox was launched without {member.image} among its member images.")
         definition = self._images.require(member.image).definition
         stdin, stdout, their_stdin, their_stdout = await open_pipes()
 

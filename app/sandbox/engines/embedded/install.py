@@ -86,7 +86,7 @@ async def compile_agent(installed: Installed, agent_root: Path) -> None:
         await process.wait()
         output = b"it took too long"
     if process.returncode:
-        raise refusal(output.decode(errors="replace").strip())
+        raise refusal(output.decode(errors="replace"), bwrap=installed.bwrap)
     stamp.touch()
 
 

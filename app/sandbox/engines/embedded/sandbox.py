@@ -50,18 +50,17 @@ class Setup:
         for service in self.spec.services:
             if service.given:
                 files |= {f"given/{service.name}/{path}": content for path, content in service.files.items()}
-                files |= {
-                    f"given/{service.name}/secrets/{name}": value.encode() for name, value in self.spec.secrets.items()
-                }
+                files |= {f"given/{service.name}/secrets/{name}": value.encode() for name, value in self.spec.secrets.items()}
         return wire.pack_files(files)
 
 
 class Sandbox:
     """Made from the agent's control socket; `opened` waits for its hello and sends the setup."""
 
-    def __init__(self, spec: SandboxSpec, control: socket.socket) -> None:
+    def __init__(self, spec: SandboxSpec, control: socket.socket, images: frozenset[str]) -> None:
         self.spec = spec
         self.digests = file_digests(spec.files)
+        self.images = images
         self.members: dict[str, EmbeddedMember] = {}
         self.alive = True
         self.reason = ""

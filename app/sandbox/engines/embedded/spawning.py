@@ -66,9 +66,7 @@ def start_spawner(home: Path) -> SpawnerHandle:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         os.close(lock)
-        raise Occupied(
-            "Another sandboxd already runs on this SOTY_HOME.", cure="Stop it, or use another SOTY_HOME."
-        ) from None
+        raise Occupied("Another sandboxd already runs on this SOTY_HOME.", cure="Stop it, or use another SOTY_HOME.") from None
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     try:
         installed = install(folder)

@@ -29,9 +29,7 @@ def _check(result: int, what: str) -> int:
 def mount(source: str, target: str, kind: str, flags: int = 0, data: str = "") -> None:
     """mount(2)."""
     _check(
-        _libc.mount(
-            source.encode(), target.encode(), kind.encode(), ctypes.c_ulong(flags), data.encode() if data else None
-        ),
+        _libc.mount(source.encode(), target.encode(), kind.encode(), ctypes.c_ulong(flags), data.encode() if data else None),
         f"mount {target}",
     )
 

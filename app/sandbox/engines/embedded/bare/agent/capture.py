@@ -42,7 +42,7 @@ class Capture:
         return bytes(self._kept[offset : offset + limit])
 
     def tail(self, limit: int = _TAIL) -> bytes:
-        """The last bytes written, kept or not."""
+        """The last bytes written to the newest pipe, kept or not."""
         return self._tail[-limit:]
 
     def pipe(self, owner: int | None = None) -> int:
@@ -54,6 +54,7 @@ class Capture:
         os.set_blocking(ours, False)
         if owner is not None:
             os.fchown(theirs, owner, owner)
+        self._tail = b""
         self._open.add(ours)
         self._loop.watch(ours, lambda: self._readable(ours))
         return theirs

@@ -77,6 +77,7 @@ class Jail:
         self._code: int | None = None
         self._init_fd: int | None = None
         self.init: int | None = None
+        self.fault = ""  #: why the platform could not start it
         self._info = Info(loop, self._informed)
         info = self._info.write_end
         go, self._go = os.pipe2(os.O_CLOEXEC)
@@ -150,10 +151,11 @@ class Jail:
             # every process of the same uid.
             resource.prlimit(init, resource.RLIMIT_NPROC, (pids, pids))
             self._on_child(init)
-            os.write(self._go, b"x")
-        except (OSError, ValueError):
+            with contextlib.suppress(BrokenPipeError):  # it has ended by itself; its exit tells why
+                os.write(self._go, b"x")
+        except OSError as error:
+            self.fault = str(error)
             self.kill()
-            raise
         finally:
             if self._init_fd is not None:
                 self._loop.watch(self._init_fd, self._init_ended)

@@ -144,9 +144,7 @@ def _open_terminal() -> tuple[int, int]:
     return master, os.open(f"/dev/pts/{number}", os.O_RDWR | os.O_NOCTTY)
 
 
-def _guard(
-    cell: Cell, argv: Sequence[str], env: Mapping[str, str], streams: tuple[int, int, int], *, terminal: bool
-) -> None:
+def _guard(cell: Cell, argv: Sequence[str], env: Mapping[str, str], streams: tuple[int, int, int], *, terminal: bool) -> None:
     try:
         linux.prctl(linux.PR_SET_CHILD_SUBREAPER, 1)
         pids = cell.limits["pids"]

@@ -14,6 +14,7 @@ _INFO_KIND, _INFO_DATA, _VETH_PEER = 1, 2, 1
 _IFA_ADDRESS, _IFA_LOCAL = 1, 2
 _NDA_ADDRESS, _NDA_HARDWARE, _NUD_PERMANENT = 1, 2, 0x80
 _TIMEOUT_S = 5.0
+_PORT_ID = 0x534F5459
 
 
 def _attribute(kind: int, data: bytes) -> bytes:
@@ -44,7 +45,8 @@ class Netlink:
     def __init__(self) -> None:
         self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, 0)
         self._socket.settimeout(_TIMEOUT_S)
-        self._socket.bind((0, 0))
+        # Not the kernel's choice, which is our pid: 1, as is that of bubblewrap, which does the same in the same namespace.
+        self._socket.bind((_PORT_ID, 0))
         self._sequence = 0
 
     def close(self) -> None:

@@ -33,9 +33,7 @@ def _amqp_answers(data: bytes) -> bool | None:
 class Probe:
     """Tries again and again, with growing pauses, until it succeeds once or is stopped."""
 
-    def __init__(
-        self, loop: Loop, kind: str, address: str, port: int, path: str, on_ready: Callable[[], None]
-    ) -> None:
+    def __init__(self, loop: Loop, kind: str, address: str, port: int, path: str, on_ready: Callable[[], None]) -> None:
         self._loop = loop
         self._target = (address, port)
         self._on_ready = on_ready

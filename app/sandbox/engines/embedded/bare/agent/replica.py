@@ -221,9 +221,7 @@ class Replica:
         if ready["kind"] == "none":
             self._set_ready()
         else:
-            self._probe = Probe(
-                self._pod.loop, ready["kind"], self.address, ready["port"], ready["path"], self._set_ready
-            )
+            self._probe = Probe(self._pod.loop, ready["kind"], self.address, ready["port"], ready["path"], self._set_ready)
 
     def _set_ready(self) -> None:
         self._cancel_timer()
@@ -242,6 +240,7 @@ class Replica:
     def _ended(self, code: int) -> None:
         self._pod.network.unplug(self._links)
         self._links = []
+        self._failure = self._failure or (self.jail.fault if self.jail else "")
         self.jail = None
         self._cancel_timer()
         if self._probe is not None:

@@ -196,9 +196,7 @@ class Desk:
         assert init is not None
         argv = request["argv"] or replica.spec["shell"]
         env = {"TERM": "xterm-256color"}
-        self._terminals[number] = Joined(
-            self._loop, replica.cell, init, argv, env, None, ended, started
-        )
+        self._terminals[number] = Joined(self._loop, replica.cell, init, argv, env, None, ended, started)
 
     def _attach(self, pod: Pod, packet: wire.Packet, answer: Callable[..., None]) -> None:
         name = packet.header["member"]["name"]
