@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from app.errors import PlatformError
@@ -51,6 +51,12 @@ class Settings(BaseSettings):
     metrics_token: SecretStr | None = None
     testing: bool = False
     called_from: Path = Field(default_factory=Path.cwd, description="where relative paths begin")
+
+    lang: str = Field(
+        default="",
+        validation_alias=AliasChoices("LC_ALL", "LC_MESSAGES", "LANG"),
+        description="of the terminal: `ru…` speaks Russian, anything else English",
+    )
 
     lessons_dir: Path = CHECKOUT / "lessons"
     exercises_dir: Path = CHECKOUT / "exercises"

@@ -68,6 +68,11 @@ class LocalGrader:
     def __exit__(self, *_: object) -> None:
         self._exit.close()
 
+    @property
+    def engine_name(self) -> str:
+        """The engine that really runs the sandboxes."""
+        return self._client.doctor().engine
+
     def grade(
         self,
         exercise: Exercise,
@@ -119,8 +124,9 @@ class LocalGrader:
         given = [f"SOTY_{name}={value}" for name, value in variables.items()]
         argv = ["env", "-u", "SOTY_SECRET_KEY", *given, sys.executable, "-m", "app.sandbox.daemon"]
         with (home / "log").open("wb") as log:
-            streams = {"stdin": subprocess.DEVNULL, "stdout": log, "stderr": log}
-            return subprocess.Popen(argv, cwd=CHECKOUT, start_new_session=True, **streams)
+            return subprocess.Popen(
+                argv, cwd=CHECKOUT, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+            )
 
     def _launch(self, sandbox: str, exercise: Exercise, files: Mapping[str, str]) -> None:
         """Launch as soon as the images of the exercise are ready."""

@@ -45,11 +45,18 @@ class Fault(Exception):
     """The platform, a given service or the check itself is to blame: `errored`, which never costs the learner anything."""
 
 
+_JOINER = "\u200d"  #: holds the parts of one emoji together
+
+
 def brief(value: object, limit: int = 96) -> str:
     """A value as a person wants to read it: quoted text, short lists, nothing longer than `limit` characters."""
     if isinstance(value, str):
         shown = value if len(value) <= limit else value[: limit // 2] + "…"
-        quoted = '"' + "".join(ch if ch.isprintable() else ch.encode("unicode_escape").decode() for ch in shown) + '"'
+        quoted = (
+            '"'
+            + "".join(ch if ch.isprintable() or ch == _JOINER else ch.encode("unicode_escape").decode() for ch in shown)
+            + '"'
+        )
         return quoted if len(value) <= limit else f"{quoted} ({len(value)})"
     if isinstance(value, (list, tuple)):
         items, used = [], 0

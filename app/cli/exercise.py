@@ -1,0 +1,165 @@
+"""`./soty exercise`: make, check, prove and grade exercises; no server is needed."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from app.cli.said import say, table
+from app.content.exercise import Exercise, ExerciseCatalog, load_exercise, read_tree
+from app.errors import InvalidInput, NotFound
+from app.settings import Settings
+
+if TYPE_CHECKING:
+    from app.grading.proof import Proof
+    from app.grading.prover import Outcome
+
+EXIT = {"passed": 0, "failed": 1, "errored": 2}
+
+
+def register(commands: Any) -> None:
+    """Add the command."""
+    parser = commands.add_parser("exercise", help="make, check, prove and grade exercises")
+    actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
+
+    new = actions.add_parser("new", help="make the skeleton of an exercise that already runs")
+    new.add_argument("id", metavar="ID")
+    new.set_defaults(run=_new)
+
+    check = actions.add_parser("check", help="every fault with path and line, and what the proof is worth")
+    check.add_argument("ids", metavar="ID", nargs="*")
+    check.set_defaults(run=_check)
+
+    prove = actions.add_parser("prove", help="show that the checks tell right from wrong; writes proof.json")
+    prove.add_argument("ids", metavar="ID", nargs="*")
+    prove.add_argument("--all", action="store_true", help="every exercise")
+    prove.add_argument("--runs", type=int, default=0, metavar="N", help="times the reference runs (default 10)")
+    prove.set_defaults(run=_prove)
+
+    grade = actions.add_parser("grade", help="grade a folder; exit code 0 passed, 1 failed, 2 errored")
+    grade.add_argument("id", metavar="ID")
+    grade.add_argument("folder", metavar="DIR", type=Path)
+    grade.add_argument("--seed", type=int, metavar="N", help="replay the draws of another run")
+    grade.add_argument("--only", action="append", default=[], metavar="CHECK", help="run this check (may be repeated)")
+    grade.set_defaults(run=_grade)
+
+    for action in (prove, grade):
+        action.add_argument("--engine", choices=("auto", "embedded", "docker", "swarm"), default=None)
+        action.add_argument("--json", action="store_true", help="the result as JSON on stdout")
+
+
+def _new(arguments: argparse.Namespace, settings: Settings) -> int:
+    from app.content.skeleton import make_skeleton
+
+    folder = make_skeleton(settings.exercises_dir, arguments.id)
+    say(f"Made {folder}. Next: docs/authors.md, then ./soty exercise prove {arguments.id}")
+    return 0
+
+
+def _check(arguments: argparse.Namespace, settings: Settings) -> int:
+    from app.grading.proof import proof_state
+
+    catalog = ExerciseCatalog(settings.exercises_dir)
+    for problem in catalog.problems:
+        print(problem)
+    rows = []
+    for exercise in _chosen(catalog, arguments.ids, settings.exercises_dir):
+        state = proof_state(exercise, settings.images_dir)
+        rows.append((exercise.id, state.state, "; ".join(state.reasons)))
+    table(("EXERCISE", "PROOF", "WHY"), rows)
+    return 1 if catalog.problems else 0
+
+
+def _prove(arguments: argparse.Namespace, settings: Settings) -> int:
+    from app.grading.local import LocalGrader
+    from app.grading.proof import proof_path
+    from app.grading.prover import REFERENCE_RUNS, prove
+    from app.grading.version import grader_version
+
+    if not arguments.ids and not arguments.all:
+        raise InvalidInput("Name an exercise, or say --all.")
+    catalog = ExerciseCatalog(settings.exercises_dir)
+    if catalog.problems and arguments.all:
+        raise InvalidInput("\n".join(map(str, catalog.problems)))
+    proofs: list[Proof] = []
+    with LocalGrader(settings, engine=arguments.engine, progress=_Teller()) as grader:
+        for exercise in _chosen(catalog, arguments.ids, settings.exercises_dir):
+            say(f"{exercise.id}: proving")
+            proof = prove(
+                grader,
+                exercise,
+                platform=grader_version(settings.images_dir),
+                reference_runs=arguments.runs or REFERENCE_RUNS,
+                on_outcome=_tell,
+            )
+            proof_path(exercise).write_text(proof.to_json(), "utf-8")
+            proofs.append(proof)
+            say(f"{exercise.id}: {'proven' if proof.ok else 'NOT proven'} in {proof.seconds:.0f} s")
+    if arguments.json:
+        print(json.dumps([json.loads(proof.to_json()) for proof in proofs], ensure_ascii=False, indent=1))
+    else:
+        for proof in proofs:
+            for problem in proof.problems:
+                print(f"{proof.exercise}: {problem}")
+    return 0 if all(proof.ok for proof in proofs) else 1
+
+
+def _grade(arguments: argparse.Namespace, settings: Settings) -> int:
+    from app.cli.report import print_report
+    from app.grading.local import LocalGrader
+
+    catalog = ExerciseCatalog(settings.exercises_dir)
+    exercise = _chosen(catalog, [arguments.id], settings.exercises_dir)[0]
+    known = {check.id for check in exercise.definition.checks.items}
+    if unknown := sorted(set(arguments.only) - known):
+        raise InvalidInput(f"There is no check {', '.join(unknown)}; there are {', '.join(sorted(known))}.")
+    folder = settings.called_from / arguments.folder
+    if not folder.is_dir():
+        raise NotFound(f"There is no folder {arguments.folder}.")
+    files = {path: text for path, text in read_tree(folder).items() if path in exercise.editable_paths}
+    if not files:
+        raise InvalidInput(f"{arguments.folder} has none of the files {', '.join(exercise.editable_paths)}.")
+    with LocalGrader(settings, engine=arguments.engine, progress=_Teller()) as grader:
+        report = grader.grade(exercise, files, seed=arguments.seed, only=tuple(arguments.only))
+    if arguments.json:
+        print(json.dumps(report.to_dict(), ensure_ascii=False, indent=1))
+    else:
+        print_report(report, "ru" if settings.lang.startswith("ru") else "en")
+    return EXIT[report.verdict]
+
+
+def _chosen(catalog: ExerciseCatalog, ids: list[str], folder: Path) -> list[Exercise]:
+    """The exercises of these ids, or all of them.
+
+    Raises:
+        NotFound: one of them does not exist.
+        ContentInvalid: one of them is faulty.
+    """
+    for one in ids:
+        if catalog.get(one) is None:
+            if not (folder / one / "exercise.yaml").is_file():
+                raise NotFound(f"There is no exercise `{one}`.")
+            load_exercise(folder / one)
+    return [exercise for name, exercise in catalog.exercises.items() if not ids or name in ids]
+
+
+class _Teller:
+    """Says what is being waited for, each thing once."""
+
+    def __init__(self) -> None:
+        self._said, self._lock = "", threading.Lock()
+
+    def __call__(self, text: str) -> None:
+        with self._lock:
+            if text != self._said:
+                self._said = text
+                say(text)
+
+
+def _tell(outcome: Outcome) -> None:
+    tried, trial = outcome.tried, outcome.trial
+    fails = f"fails {', '.join(tried.fails)}" if tried.fails else "passes"
+    say(f"  {'ok ' if tried.ok else 'BAD'} {trial.kind:9} {trial.name:24} {outcome.seconds:5.1f} s  {tried.why or fails}")

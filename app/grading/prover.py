@@ -1,0 +1,132 @@
+"""Proves exercises: tries every solution that its author calls right or wrong, and some that are always wrong."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Literal
+
+from app.content.exercise import Exercise
+from app.errors import PlatformError
+from app.grading.always_wrong import always_wrong
+from app.grading.local import LocalGrader
+from app.grading.proof import Proof, Tried, now
+from app.grading.report import Report
+
+REFERENCE_RUNS = 10
+AT_ONCE = 2  #: sandboxes; a proof is a background job on the author's machine
+
+Kind = Literal["reference", "accepted", "starter", "mutant", "automatic"]
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """One solution to try. `must_fail`: check ids; empty: passing for right ones, any failure for `automatic` ones."""
+
+    kind: Kind
+    name: str
+    files: Mapping[str, str]
+    must_fail: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of a trial; `report` is None when the platform could not run it."""
+
+    trial: Trial
+    tried: Tried
+    seconds: float
+    report: Report | None = None
+
+
+def trials(exercise: Exercise, reference_runs: int) -> list[Trial]:
+    """Everything that a proof tries, the quickest refutations first."""
+    definition = exercise.definition
+    found = [
+        Trial("reference", "run 1", exercise.solution()),
+        Trial("starter", "starter", exercise.starter, tuple(definition.starter_fails)),
+    ]
+    found += [Trial("accepted", name, exercise.accepted(name)) for name in definition.accepted]
+    found += [Trial("mutant", one.id, exercise.solution(one.dir), tuple(one.killed_by)) for one in definition.mutants]
+    found += [Trial("automatic", name, files) for name, files in always_wrong(exercise).items()]
+    found += [Trial("reference", f"run {number}", exercise.solution()) for number in range(2, reference_runs + 1)]
+    return found
+
+
+def judge(trial: Trial, report: Report) -> Tried:
+    """Whether a report says of a trial what it must say."""
+    fails = tuple(check.id for check in report.checks if check.status == "failed")
+    if report.verdict == "errored":
+        errored = [check.id for check in report.checks if check.status == "errored"]
+        return Tried(False, fails, trial.must_fail, f"errored: {report.error or ', '.join(errored)} (seed {report.seed})")
+    if trial.kind in ("reference", "accepted"):
+        why = "" if report.verdict == "passed" else f"fails {', '.join(fails)} (seed {report.seed})"
+        return Tried(not why, fails, (), why)
+    if any(check.status == "errored" for check in report.checks):
+        return Tried(False, fails, trial.must_fail, f"a check is errored (seed {report.seed})")
+    missed = [name for name in trial.must_fail if name not in fails]
+    why = f"is not rejected by {', '.join(missed)} (seed {report.seed})" if missed else ""
+    if not fails:
+        why = f"passes (seed {report.seed})"
+    return Tried(not why, fails, trial.must_fail, why)
+
+
+def prove(
+    grader: LocalGrader,
+    exercise: Exercise,
+    *,
+    platform: str,
+    reference_runs: int = REFERENCE_RUNS,
+    on_outcome: Callable[[Outcome], None] = lambda _: None,
+) -> Proof:
+    """Try everything, `AT_ONCE` sandboxes at a time.
+
+    Args:
+        platform: `grader_version` for the record.
+        on_outcome: hears each outcome as it comes, from any thread.
+    """
+    begun = time.monotonic()
+    with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="proof") as pool:
+        futures: list[Future[Outcome]] = []
+        for trial in trials(exercise, reference_runs):
+            future = pool.submit(_try, grader, exercise, trial)
+            future.add_done_callback(lambda done: on_outcome(done.result()) if not done.cancelled() else None)
+            futures.append(future)
+        try:
+            outcomes = [future.result() for future in futures]
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+    reference = [outcome for outcome in outcomes if outcome.trial.kind == "reference"]
+    return Proof(
+        exercise=exercise.id,
+        content=exercise.content_hash,
+        platform=platform,
+        proved_at=now(),
+        engine=grader.engine_name,
+        reference_runs=len(reference),
+        reference_passed=sum(outcome.tried.ok for outcome in reference),
+        accepted=_of("accepted", outcomes),
+        starter=_of("starter", outcomes)["starter"],
+        mutants=_of("mutant", outcomes),
+        automatic=_of("automatic", outcomes),
+        seconds=round(time.monotonic() - begun, 1),
+        usual_seconds=round(statistics.median(outcome.seconds for outcome in reference), 1),
+    )
+
+
+def _of(kind: Kind, outcomes: list[Outcome]) -> dict[str, Tried]:
+    return {outcome.trial.name: outcome.tried for outcome in outcomes if outcome.trial.kind == kind}
+
+
+def _try(grader: LocalGrader, exercise: Exercise, trial: Trial) -> Outcome:
+    begun = time.monotonic()
+    try:
+        report = grader.grade(exercise, trial.files)
+    except PlatformError as error:
+        tried = Tried(False, (), trial.must_fail, f"could not be run: {error.message}")
+        return Outcome(trial, tried, time.monotonic() - begun)
+    return Outcome(trial, judge(trial, report), time.monotonic() - begun, report)
