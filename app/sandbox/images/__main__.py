@@ -1,6 +1,7 @@
 """The builder's process: `python -m app.sandbox.images STORE DEFINITIONS [--mirror URL] [--owned] IMAGE…`.
 
-It writes one JSON line per step. With `--owned` it lives as long as its standard input stays open: an owner that dies takes it along, whatever it is doing.
+It writes one JSON line per step. With `--owned` it lives as long as its standard input stays open: an owner that dies
+takes it along, whatever it is doing.
 """
 
 from __future__ import annotations
