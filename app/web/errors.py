@@ -20,6 +20,7 @@ from app.errors import (
     TooMany,
     Unavailable,
 )
+from app.web.wording import worded
 
 log = structlog.get_logger()
 STATUS: tuple[tuple[type[PlatformError], int], ...] = (
@@ -84,7 +85,7 @@ def register(app: Flask) -> None:
         if status >= 500:
             log.warning("request-failed", code=error.code, error=error.message)
         facts = {k: v for k, v in error.details.items() if k != "status"}
-        response = answer(status, error.code, _(error.message), _(error.cure) if error.cure else "", facts)
+        response = answer(status, error.code, *worded(error), facts)
         if isinstance(error, (TooMany, Unavailable)):
             response.headers["Retry-After"] = str(max(1, round(error.retry_after)))
         return response
