@@ -62,7 +62,7 @@ need_venv() {
 
 front_sources() { find app/web/assets package.json package-lock.json -type f | LC_ALL=C sort; }
 
-node_is_new_enough() { command -v node >/dev/null && command -v npm >/dev/null && node -e 'process.exit(process.versions.node.split(".")[0] < 18)'; }
+node_is_new_enough() { command -v node >/dev/null && command -v npm >/dev/null && node -e 'process.exit(Number(parseInt(process.versions.node) < 18))'; }
 
 # Node of the system, or else the one from the package index, in an environment of its own.
 run_npm() {
