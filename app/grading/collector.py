@@ -53,7 +53,7 @@ class Collector:
     def take(self, event: pb.RunEvent) -> None:
         """Note one event."""
         kind = event.WhichOneof("event")
-        if kind == "stage":
+        if kind == "stage" and event.stage.name not in {stage.name for stage in self._stages}:
             stage = StageReport(event.stage.name, round(event.stage.seconds, 3))
             self._stages.append(stage)
             done = StageProgress(stage.name, stage.seconds)

@@ -17,7 +17,7 @@ from app.jobs.lease import Lease, LeaseLost, Stopping
 from app.jobs.queue import URGENT, JobQueue
 
 BEAT_EVERY = 3.0  #: seconds; four may be missed before a sweeper acts
-BUSY_WAIT, IDLE_WAIT = 0.2, 1.0  #: seconds between looks while jobs come, and when none come
+BUSY_WAIT, IDLE_WAIT = 0.2, 0.5  #: seconds between looks while jobs come, and when none come
 LAST_WORDS = 8.0  #: seconds that interrupted jobs get to end at shutdown
 
 log = structlog.get_logger("worker")
