@@ -38,13 +38,21 @@ class Life:
     """Drives records through their states; shared by all sandboxes of a daemon."""
 
     def __init__(
-        self, engine: Engine, journal: Journal, changes: Changes, usual: UsualTimes, doctor: Doctor, clock: Clock
+        self,
+        engine: Engine,
+        journal: Journal,
+        changes: Changes,
+        usual: UsualTimes,
+        doctor: Doctor,
+        engine_gone: asyncio.Event,
+        clock: Clock,
     ) -> None:
         self._engine = engine
         self._journal = journal
         self._changes = changes
         self._usual = usual
         self._doctor = doctor
+        self._engine_gone = engine_gone
         self._clock = clock
 
     async def live(self, record: Record) -> None:
@@ -80,6 +88,8 @@ class Life:
         except PlatformError as error:
             log.warning("sandbox %s: %s", record.id, error.message)
             self._doctor.doubt()
+            if error.code == "engine-gone":
+                self._engine_gone.set()
             return Ending("failed", error.message)
         except Exception as error:  # a fault of ours ends this sandbox, not the daemon
             log.exception("sandbox %s", record.id)

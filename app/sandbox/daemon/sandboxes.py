@@ -72,7 +72,8 @@ class Sandboxes:
         self._journal = journal
         self._instance = instance
         self.doctor = Doctor(engine)
-        self.life = Life(engine, journal, self.changes, usual, self.doctor, self.clock)
+        self.engine_gone = asyncio.Event()
+        self.life = Life(engine, journal, self.changes, usual, self.doctor, self.engine_gone, self.clock)
         self._records: dict[str, Record] = {}
         self._lives: set[asyncio.Task[None]] = set()
         self._ticker: asyncio.Task[None] | None = None

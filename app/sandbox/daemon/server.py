@@ -11,7 +11,7 @@ from pathlib import Path
 
 import grpc
 
-from app.errors import PlatformError
+from app.errors import PlatformError, Unavailable
 from app.sandbox import sandbox_pb2_grpc as rpc
 from app.sandbox.daemon.byte_socket import ByteSocket
 from app.sandbox.daemon.loop_lag import TOO_LATE, LoopLag
@@ -21,6 +21,7 @@ from app.sandbox.daemon.runs import Runs
 from app.sandbox.daemon.sandboxes import Sandboxes
 from app.sandbox.daemon.service import ErrorsToStatuses, Sandboxd, Watcher
 from app.sandbox.daemon.sockets import APP_GROUP, LIVE_GROUP, private_socket
+from app.sandbox.first_of import first_of
 from app.sandbox.grants import TicketVerifier
 
 log = logging.getLogger(__name__)
@@ -42,9 +43,10 @@ async def serve(
     """Run until SIGTERM or SIGINT, then end every sandbox and return within ten seconds.
 
     Args:
-        verifier: of the tickets that `live` passes on.
-        folder: where the sockets go: `control.sock` for web and worker, `watch.sock` and `bytes.sock` for live.
         debug: name the callback that blocks the loop.
+
+    Raises:
+        Unavailable: the engine has ended; only a new process can start another one.
     """
     loop = asyncio.get_running_loop()
     loop.set_debug(debug)
@@ -52,19 +54,32 @@ async def serve(
     stopping = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
+    async with running(sandboxes, images, verifier, folder):
+        log.info("sandboxd is ready: %d exercises, %s", len(sandboxes.exercises), sandboxes.admission.capacity)
+        await first_of(stopping.wait(), sandboxes.engine_gone.wait())
+    if sandboxes.engine_gone.is_set():
+        raise Unavailable("The engine has ended.", code="engine-gone")
+
+
+@asynccontextmanager
+async def running(sandboxes: Sandboxes, images: Preparation, verifier: TicketVerifier, folder: Path) -> AsyncIterator[None]:
+    """The daemon at work: clocks, image preparation and sockets; on the way out every sandbox is ended.
+
+    Args:
+        verifier: of the tickets that `live` passes on.
+        folder: where the sockets go: `control.sock` for web and worker, `watch.sock` and `bytes.sock` for live.
+    """
     lag = LoopLag()
     watching = asyncio.create_task(lag.watch(), name="loop lag")
     await sandboxes.start()
     images.start()
     try:
         async with AsyncExitStack() as sockets:
-            runs = Runs(sandboxes)
-            control = Sandboxd(sandboxes, runs, SandboxdMetrics(sandboxes, lag))
+            control = Sandboxd(sandboxes, Runs(sandboxes), SandboxdMetrics(sandboxes, lag))
             await sockets.enter_async_context(_listening(folder / "control.sock", APP_GROUP, control=control))
             await sockets.enter_async_context(_listening(folder / "watch.sock", LIVE_GROUP, watcher=Watcher(sandboxes)))
             await sockets.enter_async_context(ByteSocket(sandboxes, verifier).listening(folder / "bytes.sock", LIVE_GROUP))
-            log.info("sandboxd is ready: %d exercises, %s", len(sandboxes.exercises), sandboxes.admission.capacity)
-            await stopping.wait()
+            yield
     finally:
         watching.cancel()
         await _end(sandboxes, images)
@@ -76,7 +91,7 @@ async def _end(sandboxes: Sandboxes, images: Preparation) -> None:
             await asyncio.gather(images.close(), sandboxes.close())
             await sandboxes.engine.close()
     except (TimeoutError, PlatformError) as error:
-        # The spawner dies with this process and takes every pod along.
+        # What the engine started dies with this process.
         log.error("the end was not orderly: %r", error)
 
 
