@@ -52,8 +52,12 @@ class Channel:
             async with asyncio.timeout(timeout):
                 await self._send({"id": number, "op": operation, **arguments}, body, fds)
                 packet = await future
-        except TimeoutError:
-            raise EngineError(f"{operation} was not answered within {timeout:g} s.", code="engine-timeout") from None
+        except BaseException as error:
+            _forget(future)
+            if isinstance(error, TimeoutError):
+                message = f"{operation} was not answered within {timeout:g} s."
+                raise EngineError(message, code="engine-timeout") from None
+            raise
         finally:
             del self._waiting[number]
         error = packet.header.get("error")
@@ -124,3 +128,11 @@ class Channel:
                 packet.close()
             if self.closed:
                 return
+
+
+def _forget(future: asyncio.Future[wire.Packet]) -> None:
+    """Nobody will take what came, or comes, of a request."""
+    if not future.done():
+        future.cancel()
+    elif not future.cancelled() and future.exception() is None:
+        future.result().close()
