@@ -144,7 +144,9 @@ class DeskMember:
     """See `app.sandbox.engine.Member`."""
 
     def __init__(self, process: asyncio.subprocess.Process, folder: Path) -> None:
-        assert process.stdin and process.stdout and process.stderr
+        assert process.stdin
+        assert process.stdout
+        assert process.stderr
         self.stdin, self.stdout = process.stdin, process.stdout
         self._process, self._folder = process, folder
         self._stderr = asyncio.create_task(process.stderr.read())
@@ -195,7 +197,9 @@ class Desk:
         self.client = SandboxdClient(self.sockets / "control.sock")
 
     def stop(self) -> None:
-        """An orderly end, as on SIGTERM."""
+        """An orderly end, as on SIGTERM. Idempotent."""
+        if not self._thread.is_alive():
+            return
         self.client.close()
         self.loop.call_soon_threadsafe(self._stop.set)
         self._thread.join(15)
@@ -258,7 +262,7 @@ class Desk:
         asyncio.set_event_loop(self.loop)
         try:
             self.loop.run_until_complete(self._serve())
-        except BaseException as fault:
+        except BaseException as fault:  # noqa: BLE001 - shown by the test's own thread
             self._fault = fault
             self._up.set()
         finally:

@@ -44,7 +44,7 @@ class Journal:
         for path in self._folder.glob("*.json"):
             try:
                 entries.append(_decode(path.read_text("utf-8")))
-            except (ValueError, TypeError, KeyError):
+            except (ValueError, TypeError, KeyError, AttributeError):
                 path.replace(path.with_suffix(".unreadable"))
         for part in self._folder.glob("*.part"):
             part.unlink()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import socket
 import stat
 import threading
@@ -27,7 +26,7 @@ from tests.desk import Desk, DeskEngine, desk, new_id, write_exercise
 from tests.product import eventually
 
 
-@pytest.fixture()
+@pytest.fixture
 def daemon(tmp_path: Path) -> Iterator[Desk]:
     with desk(tmp_path) as found:
         yield found
@@ -325,7 +324,7 @@ class TestTrouble:
 class TestHostileCallers:
     def test_the_sockets_are_private(self, daemon: Desk) -> None:
         for name in ("control.sock", "watch.sock", "bytes.sock"):
-            mode = stat.S_IMODE(os.stat(daemon.sockets / name).st_mode)
+            mode = stat.S_IMODE((daemon.sockets / name).stat().st_mode)
             assert mode & 0o117 == 0, f"{name} has mode {mode:o}"
 
     def test_a_message_over_4_mib_is_refused(self, daemon: Desk) -> None:

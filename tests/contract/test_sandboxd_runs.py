@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import threading
 import time
 from collections.abc import Iterator
@@ -19,7 +20,7 @@ from tests.desk import PASSES, Desk, desk
 from tests.product import eventually
 
 
-@pytest.fixture()
+@pytest.fixture
 def daemon(tmp_path: Path) -> Iterator[Desk]:
     with desk(tmp_path) as found:
         yield found
@@ -50,10 +51,11 @@ class TestVerdict:
 
     def test_a_failed_check_fails_the_run_and_says_why_in_both_languages(self, daemon: Desk) -> None:
         words = {"done": "a", "expected": "b", "seen": "c", "where": "d"}
-        script = f"check('first'); check('second', 'failed', message={ {'ru': words, 'en': words}!r}); say(type='finished', scale=2.5)"
+        message = {"ru": words, "en": words}
+        script = f"check('first'); check('second', 'failed', message={message!r}); say(type='finished', scale=2.5)"
         outcome = finished(daemon.run(daemon.ready().id, script))
         assert (outcome.verdict, outcome.score, outcome.scale) == ("failed", 60, 2.5)
-        assert json.loads(outcome.checks[1].message_json) == {"ru": words, "en": words}
+        assert json.loads(outcome.checks[1].message_json) == message
 
     @pytest.mark.parametrize(
         ("first", "second", "verdict", "score"),
@@ -249,8 +251,6 @@ class TestTrial:
 
 
 def assert_matches(pattern: str, text: str) -> None:
-    import re
-
     assert re.search(pattern, text), text
 
 
