@@ -34,7 +34,7 @@ def postgres_programs() -> Path | None:
 
 @contextmanager
 def postgres() -> Iterator[str]:
-    """A private server on a free port; yields its URL. PostgreSQL refuses to run as root, so it runs as `postgres` or `nobody`."""
+    """A private server on a free port; yields its URL. It refuses to run as root, so root runs it as `postgres` or `nobody`."""
     programs = postgres_programs()
     assert programs is not None
     folder = Path(tempfile.mkdtemp(prefix="soty-postgres-"))
@@ -45,7 +45,18 @@ def postgres() -> Iterator[str]:
         options = {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []}
     quiet = {"cwd": folder, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, **options}
     try:
-        argv = [programs / "initdb", "-D", folder / "data", "-U", "soty", "--auth=trust", "-E", "UTF8", "--locale=C", "--no-sync"]
+        argv = [
+            programs / "initdb",
+            "-D",
+            folder / "data",
+            "-U",
+            "soty",
+            "--auth=trust",
+            "-E",
+            "UTF8",
+            "--locale=C",
+            "--no-sync",
+        ]
         subprocess.run(argv, check=True, timeout=60, **quiet)
         settings = ["fsync=off", "listen_addresses=127.0.0.1", f"port={port}", f"unix_socket_directories={folder}"]
         flags = [flag for setting in settings for flag in ("-c", setting)]

@@ -67,8 +67,8 @@ class Homes:
         open_or_unseen = Submission.seen_at.is_(None) & (Submission.verdict.is_not(None) | Submission.finished_at.is_(None))
         with self._database.read() as session:
             read = select(LessonProgress.lesson_id, LessonProgress.done_at).where(LessonProgress.user_id == user_id)
-            lessons = dict(session.execute(read).tuples().all())
-            verdicts = session.execute(select(Submission.exercise_id, Submission.verdict).where(mine).distinct()).tuples().all()
+            lessons = dict(session.execute(read).all())
+            verdicts = session.execute(select(Submission.exercise_id, Submission.verdict).where(mine).distinct()).all()
             drafts = session.scalars(select(Draft.exercise_id).where(Draft.user_id == user_id)).all()
             newest = select(*columns).where(mine, open_or_unseen).order_by(Submission.created_at.desc()).limit(20)
             lines = [SubmissionLine(*row) for row in session.execute(newest)]

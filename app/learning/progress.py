@@ -39,4 +39,4 @@ class LessonReading:
         """Every opened lesson -> when it was done, or None."""
         mine = select(LessonProgress.lesson_id, LessonProgress.done_at).where(LessonProgress.user_id == user_id)
         with self._database.read() as session:
-            return dict(session.execute(mine).tuples().all())
+            return dict(session.execute(mine).all())
