@@ -156,12 +156,14 @@ class _Reader:
 
     def until_colons(self, begin: int) -> list[str]:
         body = []
-        while self.at < len(self.lines) and not _COLONS.match(self.lines[self.at]):
+        closing = None
+        while self.at < len(self.lines) and not (closing := _COLONS.match(self.lines[self.at])):
             body.append(self.lines[self.at])
             self.at += 1
-        if self.at == len(self.lines):
+        if closing is None or closing["kind"]:
             self.problem(begin, "this block is never closed", "end it with a line `:::`")
-        self.at += 1
+        else:
+            self.at += 1
         return body
 
     def tabs(self, begin: int) -> Tabs:

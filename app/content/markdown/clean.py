@@ -8,10 +8,10 @@ import nh3
 
 MAX_CHARACTERS = 128 * 1024
 MAX_LINE = 4000
-MAX_LINES = 3000
+MAX_LINES = 2000
 _DEEP = re.compile(r"^\s*(?:>\s*){7,}|^ {33,}\S|^\s*(?:(?:[-*+]|\d{1,9}[.)])\s+){7,}", re.MULTILINE)
 _RUNS = re.compile(r"([*_`\[\](!<>~^#|\\&])\1{40,}")
-_MANY = 600  #: of one kind of opening mark in a paragraph
+_MANY = 400  #: of one kind of opening mark in a paragraph
 
 _CLASSES = {
     "aside": {"callout", "callout-note", "callout-warning", "callout-predict"},
