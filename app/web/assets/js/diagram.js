@@ -30,7 +30,7 @@ async function prepare() {
       signalColor: ink2, signalTextColor: ink, labelBoxBkgColor: sunken, labelBoxBorderColor: line, labelTextColor: ink, loopTextColor: ink,
       activationBkgColor: sunken, activationBorderColor: line, sequenceNumberColor: surface,
     },
-    flowchart: { useMaxWidth: false, curve: "basis", padding: 12 }, sequence: { useMaxWidth: false, mirrorActors: false },
+    flowchart: { useMaxWidth: false, curve: "basis", padding: 12, subGraphTitleMargin: { top: 6, bottom: 6 } }, sequence: { useMaxWidth: false, mirrorActors: false, diagramMarginX: 8, diagramMarginY: 8, actorMargin: 40 },
     state: { useMaxWidth: false }, class: { useMaxWidth: false }, er: { useMaxWidth: false }, timeline: { useMaxWidth: false },
   });
 }
