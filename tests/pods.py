@@ -148,7 +148,8 @@ def alive(processes: set[tuple[int, str]]) -> set[tuple[int, str]]:
 def inventory(home: Path) -> dict[str, set[str]]:
     """What an instance could leave behind: groups, mounts of this namespace, files of its home."""
     instance = (home / "embedded" / "instance").read_text()
-    groups = {str(path) for path in Path("/sys/fs/cgroup").glob(f"**/soty-{instance}-*")}
+    folders = [Path(top, name) for top, names, _ in os.walk("/sys/fs/cgroup") for name in names]
+    groups = {str(path) for path in folders if path.name.startswith(f"soty-{instance}-")}
     mounts = {line.split()[4] for line in Path("/proc/self/mountinfo").read_text().splitlines()}
     files = {str(path) for path in home.rglob("*") if path.is_file()}
     return {"groups": groups, "mounts": mounts, "files": files}

@@ -66,6 +66,11 @@ class _Sandbox:
     changed: asyncio.Event = field(default_factory=asyncio.Event)
     members: dict[str, FakeMember] = field(default_factory=dict)
 
+    def tell(self) -> None:
+        """Wake every watcher: each holds the event that was current when it last looked."""
+        self.changed.set()
+        self.changed = asyncio.Event()
+
 
 class FakeTerminal:
     """A terminal on which nobody answers: what is typed comes back."""
@@ -175,10 +180,11 @@ class FakeEngine:
     async def watch(self, sandbox_id: str) -> AsyncIterator[EngineStatus]:
         """See `Engine`."""
         sandbox = self._sandbox(sandbox_id)
+        changed = sandbox.changed
         yield _status(sandbox)
         while sandbox.alive:
-            await sandbox.changed.wait()
-            sandbox.changed.clear()
+            await changed.wait()
+            changed = sandbox.changed
             yield _status(sandbox)
 
     async def logs(self, sandbox_id: str, service: str, offset: int = 0, limit: int = 65536) -> LogChunk:
@@ -322,7 +328,7 @@ class FakeEngine:
         """Let a service say something."""
         sandbox, name = self._replica(sandbox_id, service)
         sandbox.logs[name] += data
-        sandbox.changed.set()
+        sandbox.tell()
 
     async def _die_later(self, sandbox: _Sandbox) -> None:
         await asyncio.sleep(self.delay)
@@ -334,7 +340,7 @@ class FakeEngine:
         sandbox.reason = reason
         for member in sandbox.members.values():
             await member.kill()
-        sandbox.changed.set()
+        sandbox.tell()
 
     def _start(self, sandbox: _Sandbox, name: str, *, restarts: int = 0) -> None:
         state = ServiceState.STARTING if self.mood is Mood.NEVER_READY else ServiceState.READY
@@ -353,7 +359,7 @@ class FakeEngine:
             sandbox.logs[status.full_name] = b""
             if run:
                 self._start(sandbox, status.full_name)
-        sandbox.changed.set()
+        sandbox.tell()
 
     def _sandbox(self, sandbox_id: str) -> _Sandbox:
         sandbox = self._sandboxes.get(sandbox_id)
@@ -385,7 +391,7 @@ def _status(sandbox: _Sandbox) -> EngineStatus:
 
 def _set(sandbox: _Sandbox, name: str, state: ServiceState, **changes: object) -> None:
     sandbox.replicas[name] = replace(sandbox.replicas[name], state=state, since=time.time(), **changes)  # type: ignore[arg-type]
-    sandbox.changed.set()
+    sandbox.tell()
 
 
 async def _echo_lines(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> int:

@@ -52,11 +52,11 @@ class Channel:
             async with asyncio.timeout(timeout):
                 await self._send({"id": number, "op": operation, **arguments}, body, fds)
                 packet = await future
-        except BaseException as error:
+        except TimeoutError:
             _forget(future)
-            if isinstance(error, TimeoutError):
-                message = f"{operation} was not answered within {timeout:g} s."
-                raise EngineError(message, code="engine-timeout") from None
+            raise EngineError(f"{operation} was not answered within {timeout:g} s.", code="engine-timeout") from None
+        except BaseException:
+            _forget(future)
             raise
         finally:
             del self._waiting[number]

@@ -329,8 +329,9 @@ class EmbeddedEngine:
             await asyncio.wait([task])
         sandbox = self._sandboxes.pop(sandbox_id, None)
         if sandbox is not None:
-            if self.spawner().alive:
-                await self.spawner().kill(sandbox_id)
+            with suppress(Gone):  # without its spawner no pod lives
+                if self._spawner is not None:
+                    await self._spawner.kill(sandbox_id)
             sandbox.close("stopped")
 
     async def list(self) -> Sequence[str]:

@@ -32,7 +32,7 @@ def cure_for(stderr: str, *, bwrap: Path | str = "", sysctl: Path = Path("/proc/
         )
     if _switch(sysctl / "kernel/unprivileged_userns_clone") == "0":
         return "As root: sysctl -w kernel.unprivileged_userns_clone=1"
-    if _switch(sysctl / "user/max_user_namespaces") == "0" or "No space left on device" in stderr:
+    if _switch(sysctl / "user/max_user_namespaces") == "0" or "ENOSPC" in stderr or "No space left" in stderr:
         return "As root: sysctl -w user.max_user_namespaces=15000"
     if "mount proc" in stderr:
         return f"/proc is masked here, as containers do. {_CONTAINER}"

@@ -97,10 +97,11 @@ class Sandbox:
 
     async def watch(self) -> AsyncIterator[EngineStatus]:
         """A status now and after every push of the agent; ends after the one that says it is gone."""
+        news = self._news
         yield await self.status()
         while self.alive:
-            await self._news.wait()
-            self._news.clear()
+            await news.wait()
+            news = self._news
             yield self._status()
             await asyncio.sleep(_WATCH_PAUSE_S)
 
@@ -123,13 +124,18 @@ class Sandbox:
         ready = self.alive and bool(services or not self.spec.services) and ready_as_a_whole(self.spec, services)
         return EngineStatus(self.spec.id, self.alive, ready, services, tuple(self._pushed["events"]), self.reason)
 
+    def _tell(self) -> None:
+        """Wake every watcher: each holds the event that was current when it last looked."""
+        self._news.set()
+        self._news = asyncio.Event()
+
     def _event(self, packet: wire.Packet) -> None:
         kind = packet.header["event"]
         if kind == "hello" and not self._hello.done():
             self._hello.set_result(None)
         elif kind == "status":
             self._pushed = packet.header
-            self._news.set()
+            self._tell()
         elif kind == "member":
             member = self.members.get(packet.header["member"])
             if member is not None:
@@ -137,9 +143,10 @@ class Sandbox:
 
     def _ended(self) -> None:
         self.alive = False
-        self._news.set()
+        self._tell()
         if not self._hello.done():
             self._hello.set_exception(Gone())
+            self._hello.exception()  # nobody may be waiting for it
         for member in self.members.values():
             member.ended(-9)
 

@@ -10,7 +10,6 @@ import select
 import signal
 import sys
 import time
-import traceback
 from collections.abc import Callable
 from types import FrameType
 
@@ -119,7 +118,7 @@ class Loop:
         try:
             callback()
         except Exception:
-            traceback.print_exc(limit=-4, file=sys.stderr)
+            sys.excepthook(*sys.exc_info())
 
 
 def _noted(signum: int, frame: FrameType | None) -> None:

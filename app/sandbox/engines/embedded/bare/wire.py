@@ -12,7 +12,6 @@ import json
 import os
 import socket
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 MAX_INLINE = 64 << 10
@@ -26,13 +25,15 @@ class Broken(Exception):
     """The other side sent something that is not a packet."""
 
 
-@dataclass(slots=True)
 class Packet:
     """One message. Whoever receives it owns `fds`."""
 
-    header: dict[str, Any]
-    body: bytes = b""
-    fds: list[int] = field(default_factory=list)
+    __slots__ = ("body", "fds", "header")
+
+    def __init__(self) -> None:
+        self.header: dict[str, Any] = {}
+        self.body = b""
+        self.fds: list[int] = []
 
     def close(self) -> None:
         """Close the descriptors that nobody took."""
@@ -95,7 +96,7 @@ def receive(sock: socket.socket, *, max_body: int = MAX_BODY) -> Packet | None:
     data, ancillary, flags, _ = sock.recvmsg(
         _MAX_PACKET, socket.CMSG_SPACE(_MAX_FDS * array.array("i").itemsize), socket.MSG_CMSG_CLOEXEC
     )
-    packet = Packet({})
+    packet = Packet()
     for level, kind, payload in ancillary:
         if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
             fds = array.array("i")

@@ -7,8 +7,7 @@ import os
 import resource
 import signal
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from .. import wire
 from ..info import Info
@@ -22,8 +21,7 @@ _OOM_FIRST = 900
 _FSIZE = 256 << 20
 
 
-@dataclass(frozen=True, slots=True)
-class Cell:
+class Cell(NamedTuple):
     """What a jail is made of. `mounts` are bubblewrap options; `uid` is the pod's uid to run as."""
 
     hostname: str

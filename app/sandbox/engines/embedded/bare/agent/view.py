@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from . import scratch
 
@@ -29,8 +28,7 @@ def write_identity(folder: Path, users: set[str]) -> None:
         (folder / f"group.{user}").write_text(f"{user}:x:1000:\nroot:x:0:\nnogroup:x:65534:\n")
 
 
-@dataclass(frozen=True, slots=True)
-class View:
+class View(NamedTuple):
     """The file systems of one replica or guest; `folder` is its own below RUN."""
 
     folder: Path
