@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from app.learning.quizzes import QuizAnswers
     from app.learning.sandboxes import PracticeSandboxes
     from app.learning.standing import Standings
+    from app.learning.stream_tickets import StreamTickets
     from app.learning.workbench import Workbenches
     from app.sandbox.client import SandboxdClient
     from app.sandbox.daemon.preparation import Images
@@ -74,6 +75,7 @@ class UseCases:
     pages: LessonPages
     sandboxes: PracticeSandboxes
     images: ImageWaits
+    tickets: StreamTickets
     workbenches: Workbenches
     standings: Standings
     homes: Homes
@@ -86,9 +88,13 @@ class UseCases:
         return self.library.catalog
 
 
-def use_cases(settings: Settings, database: Database) -> UseCases:
-    """The use cases over one database; made after the fork, since gRPC does not survive one."""
-    from app.content.catalog import Library
+def use_cases(settings: Settings, database: Database, library: Library | None = None) -> UseCases:
+    """The use cases over one database; made after the fork, since gRPC does not survive one.
+
+    Args:
+        library: the loaded course, where the caller has one already (tests).
+    """
+    from app.content.catalog import Library as CourseLibrary
     from app.grading.retry import Retry
     from app.grading.runs import Runs
     from app.grading.submissions import Submissions
@@ -103,10 +109,12 @@ def use_cases(settings: Settings, database: Database) -> UseCases:
     from app.learning.quizzes import QuizAnswers
     from app.learning.sandboxes import PracticeSandboxes
     from app.learning.standing import Standings
+    from app.learning.stream_tickets import StreamTickets
     from app.learning.workbench import Workbenches
     from app.sandbox.client import SandboxdClient
+    from app.sandbox.grants import TicketMint
 
-    library, doorbell = Library(settings), PollingDoorbell()
+    library, doorbell = library or CourseLibrary(settings), PollingDoorbell()
     exercises = _ExercisesOf(library)
     sandboxd = SandboxdClient(settings.sandboxd_dir / "control.sock")
     drafts, hints = Drafts(database, exercises), Hints(database, exercises)
@@ -125,6 +133,7 @@ def use_cases(settings: Settings, database: Database) -> UseCases:
         pages=LessonPages(database),
         sandboxes=PracticeSandboxes(database, exercises, drafts, sandboxd),
         images=ImageWaits(sandboxd),
+        tickets=StreamTickets(database, TicketMint.open(settings.home), settings.live_base_url),
         workbenches=Workbenches(database, drafts, hints),
         standings=Standings(database),
         homes=Homes(database, library),

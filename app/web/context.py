@@ -7,6 +7,7 @@ from typing import cast
 from flask import current_app, g
 
 from app.accounts.model import Role, User
+from app.accounts.viewer import Viewer
 from app.errors import Forbidden, SignInNeeded
 from app.settings import Settings
 from app.wiring import UseCases
@@ -50,3 +51,13 @@ def require(role: Role) -> User:
     if not Role(person.role).at_least(role):
         raise Forbidden
     return person
+
+
+def viewer() -> Viewer:
+    """Who is asking, as use cases see them.
+
+    Raises:
+        SignInNeeded: a guest.
+    """
+    person = user()
+    return Viewer(person.id, Role(person.role))

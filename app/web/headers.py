@@ -1,8 +1,9 @@
 """Security headers on every answer. Scripts are strict everywhere; inline styles are allowed only where a page asks for
-diagrams or a terminal (`allow_inline_styles()`)."""
+diagrams or a terminal (`allow_inline_styles()`), or with a nonce for the editor's own style sheet (`style_nonce()`)."""
 
 from __future__ import annotations
 
+import secrets
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -16,6 +17,13 @@ _ANY_HOST = ("/api/", "/healthz", "/readyz", "/metrics", "/static/")  #: answere
 def allow_inline_styles() -> None:
     """Let this page carry inline styles: Mermaid draws with them."""
     g.inline_styles = True
+
+
+def style_nonce() -> str:
+    """A nonce with which the scripts of this page may add style sheets: CodeMirror does."""
+    if "style_nonce" not in g:
+        g.style_nonce = secrets.token_urlsafe(16)
+    return str(g.style_nonce)
 
 
 def policy(settings: Settings, inline_styles: bool) -> str:
@@ -46,7 +54,12 @@ def register(app: Flask) -> None:
     @app.after_request
     def add(response: Response) -> Response:
         put = response.headers.setdefault
-        put("Content-Security-Policy", policies[bool(g.get("inline_styles"))])
+        strict = policies[bool(g.get("inline_styles"))]
+        nonce = g.get("style_nonce")
+        put(
+            "Content-Security-Policy",
+            strict.replace("style-src 'self'", f"style-src 'self' 'nonce-{nonce}'") if nonce else strict,
+        )
         put("X-Content-Type-Options", "nosniff")
         put("Referrer-Policy", "same-origin")
         put("Cross-Origin-Opener-Policy", "same-origin")

@@ -40,6 +40,9 @@ export const looks = EditorView.theme({
   ".cm-tooltip-autocomplete ul li[aria-selected]": { backgroundColor: "var(--honey-soft)", color: "var(--ink)" },
 });
 
+/** The page's nonce, without which its security policy would refuse CodeMirror's style sheet. */
+export const nonce = () => EditorView.cspNonce.of(document.querySelector('meta[name="style-nonce"]').content);
+
 const languages = {
   python: () => python(), sql: () => sql(), yaml: () => yaml(), proto: () => StreamLanguage.define(protobuf),
 };
@@ -74,7 +77,7 @@ export function createEditor(parent, options) {
     extensions: [
       lineNumbers(), highlightActiveLineGutter(), highlightActiveLine(), history(), drawSelection(), indentOnInput(), indentUnit.of("    "),
       bracketMatching(), closeBrackets(), autocompletion({ activateOnTyping: false }), highlightSelectionMatches(), highlighting, looks,
-      ...languageOf(file.language), EditorState.tabSize.of(4), EditorState.readOnly.of(file.readonly), tabEscape(options.announceEscape),
+      ...languageOf(file.language), nonce(), EditorState.tabSize.of(4), EditorState.readOnly.of(file.readonly), tabEscape(options.announceEscape),
       keymap.of(Object.entries(options.onKey).map(([key, run]) => ({ key, run, preventDefault: true }))),
       keymap.of([...closeBracketsKeymap, ...defaultKeymap, ...searchKeymap, ...historyKeymap, ...completionKeymap]),
       named.of(EditorView.contentAttributes.of({ "aria-label": options.label(file.path), "aria-readonly": String(file.readonly) })),

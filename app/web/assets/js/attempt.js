@@ -1,0 +1,4 @@
+// The page of one submission or run.
+import { followAttempt } from "./workbench/attempts.js";
+
+followAttempt().begin();
