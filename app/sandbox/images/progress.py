@@ -16,19 +16,19 @@ class Step(StrEnum):
     DOWNLOAD = "download"
     UNPACK = "unpack"
     WHEELS = "wheels"
-    COMPILE = "compile"
     FINISH = "finish"
+    COMPILE = "compile"
     READY = "ready"
 
 
 USUAL_SECONDS = {
     Step.WAITING: 0.0,
-    Step.LISTS: 4.0,
-    Step.DOWNLOAD: 6.0,
-    Step.UNPACK: 6.0,
-    Step.WHEELS: 8.0,
-    Step.COMPILE: 10.0,
-    Step.FINISH: 2.0,
+    Step.LISTS: 3.0,
+    Step.DOWNLOAD: 5.0,
+    Step.UNPACK: 5.0,
+    Step.WHEELS: 6.0,
+    Step.FINISH: 1.0,
+    Step.COMPILE: 6.0,
     Step.READY: 0.0,
 }
 _TOTAL = sum(USUAL_SECONDS.values())
