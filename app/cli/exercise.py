@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import threading
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -52,9 +53,9 @@ def register(commands: Any) -> None:
 
 
 def _new(arguments: argparse.Namespace, settings: Settings) -> int:
-    from app.content.skeleton import make_skeleton
+    from app.grading.blank import make_exercise
 
-    folder = make_skeleton(settings.exercises_dir, arguments.id)
+    folder = make_exercise(settings.exercises_dir, arguments.id)
     say(f"Made {folder}. Next: docs/authors.md, then ./soty exercise prove {arguments.id}")
     return 0
 
@@ -147,15 +148,17 @@ def _chosen(catalog: ExerciseCatalog, ids: list[str], folder: Path) -> list[Exer
 
 
 class _Teller:
-    """Says what is being waited for, each thing once."""
+    """Says what is being waited for, at most every few seconds."""
+
+    EVERY = 5.0
 
     def __init__(self) -> None:
-        self._said, self._lock = "", threading.Lock()
+        self._next, self._lock = 0.0, threading.Lock()
 
     def __call__(self, text: str) -> None:
         with self._lock:
-            if text != self._said:
-                self._said = text
+            if time.monotonic() >= self._next:
+                self._next = time.monotonic() + self.EVERY
                 say(text)
 
 

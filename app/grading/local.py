@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -13,12 +14,13 @@ from pathlib import Path
 from typing import Self
 
 from app.content.exercise import Exercise
-from app.errors import PlatformError, Unavailable
+from app.errors import Conflict, PlatformError, Unavailable
 from app.grading.collector import Collector
 from app.grading.report import Report, StageReport
 from app.grading.version import grader_version
 from app.sandbox import sandbox_pb2 as pb
 from app.sandbox.client import SandboxdClient
+from app.sandbox.daemon.ownership import owned
 from app.sandbox.model import Purpose
 from app.settings import CHECKOUT, Settings
 
@@ -26,6 +28,7 @@ START_SECONDS = 30.0
 STOP_SECONDS = 12.0
 IMAGE_SECONDS = 1800.0
 RUN_SECONDS = 1200.0
+DIES_WITH_US = ("setpriv", "--pdeathsig", "TERM", "--")
 _LOOK_AGAIN = 0.2
 
 Progress = Callable[[str], None]
@@ -52,6 +55,7 @@ class LocalGrader:
         with ExitStack() as stack:
             private = self._settings.home / "private"
             private.mkdir(parents=True, exist_ok=True)
+            _sweep(private)
             home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="g", dir=private)))
             home.chmod(0o755)
             images = self._settings.home / "images"
@@ -122,7 +126,7 @@ class LocalGrader:
             "LOG_LEVEL": settings.log_level,
         }
         given = [f"SOTY_{name}={value}" for name, value in variables.items()]
-        argv = ["env", "-u", "SOTY_SECRET_KEY", *given, sys.executable, "-m", "app.sandbox.daemon"]
+        argv = ["env", "-u", "SOTY_SECRET_KEY", *given, *DIES_WITH_US, sys.executable, "-m", "app.sandbox.daemon"]
         with (home / "log").open("wb") as log:
             return subprocess.Popen(
                 argv, cwd=CHECKOUT, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
@@ -145,8 +149,24 @@ class LocalGrader:
             except PlatformError as error:
                 if error.code != "image-not-ready" or time.monotonic() > deadline:
                     raise
+                broken = [image for image in self._client.images().images if image.state == "failed"]
+                if broken:
+                    message = f"The image `{broken[0].name}` cannot be prepared: {broken[0].error}"
+                    raise Unavailable(message, code="image-failed") from error
                 self._progress(error.message)
                 time.sleep(_LOOK_AGAIN)
+
+
+def _sweep(private: Path) -> None:
+    """Remove the folders of graders that died without a goodbye; the lock of a living one is held, or soon will be."""
+    for folder in private.iterdir():
+        if folder.stat().st_mtime > time.time() - START_SECONDS:
+            continue
+        try:
+            with owned(folder / "sandboxd"):
+                shutil.rmtree(folder)
+        except Conflict:
+            continue
 
 
 def _wait_for_socket(daemon: subprocess.Popen[bytes], path: Path, log: Path) -> None:

@@ -1,44 +1,78 @@
-"""Writes progress while work goes on, seldom enough not to matter."""
+"""Writes progress while work goes on: soon enough to be believed, seldom enough not to matter."""
 
 from __future__ import annotations
 
+import threading
 import time
-from collections.abc import Callable
+from types import TracebackType
+from typing import Self
 
 from sqlalchemy import update
 
 from app.db import Database
+from app.errors import PlatformError
 from app.grading.model import Run, Submission
 from app.grading.progress import Progress
-from app.jobs.lease import Lease
+from app.jobs.lease import Interrupted, Lease
 
 EVERY = 1.0  #: seconds between two writes of one job
 
 
 class ProgressWriter:
-    """Keeps one row's `progress` up to date under a lease."""
+    """Keeps one row's `progress` up to date under a lease, for the time of a `with` block.
 
-    def __init__(
-        self, database: Database, lease: Lease, row: type[Submission] | type[Run], clock: Callable[[], float] = time.monotonic
-    ) -> None:
+    What comes too early after a write is written when its time has come, unless something newer came meanwhile.
+    """
+
+    def __init__(self, database: Database, lease: Lease, row: type[Submission] | type[Run]) -> None:
         self._database = database
         self._lease = lease
         self._row = row
-        self._clock = clock
+        self._lock = threading.Lock()
         self._written_at = float("-inf")
-        self._written = Progress()
+        self._written = self._newest = Progress()
+        self._later: threading.Timer | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        with self._lock:
+            self._newest = self._written
+            if self._later:
+                self._later.cancel()
 
     def write(self, progress: Progress) -> None:
-        """Store `progress` unless it is as stored, or something was stored less than a second ago.
+        """Note how far it is.
 
         Raises:
-            LeaseLost: the row is somebody else's by now.
+            LeaseLost, Stopping: the work must stop.
         """
         self._lease.check()
-        moment = self._clock()
-        if progress == self._written or moment - self._written_at < EVERY:
-            return
+        with self._lock:
+            self._newest = progress
+            if self._later is not None or progress == self._written:
+                return
+            wait = self._written_at + EVERY - time.monotonic()
+            if wait <= 0:
+                self._store()
+            else:
+                self._later = threading.Timer(wait, self._catch_up)
+                self._later.daemon = True
+                self._later.start()
+
+    def _catch_up(self) -> None:
+        with self._lock:
+            self._later = None
+            try:
+                if self._newest != self._written:
+                    self._store()
+            except (PlatformError, Interrupted):
+                return  # the work itself meets the same at its next step
+
+    def _store(self) -> None:
         with self._database.transaction() as session:
             self._lease.guard(session)
-            session.execute(update(self._row).where(self._row.id == self._lease.subject_id).values(progress=progress.to_json()))
-        self._written, self._written_at = progress, moment
+            stored = update(self._row).where(self._row.id == self._lease.subject_id)
+            session.execute(stored.values(progress=self._newest.to_json()))
+        self._written, self._written_at = self._newest, time.monotonic()

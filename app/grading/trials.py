@@ -60,7 +60,6 @@ class Trials:
     def _run(self, row: Run, lease: Lease) -> Report:
         files = json.loads(row.files)
         collector = Collector(find_exercise(self._exercises, row.exercise_id), grader_version=self._grader_version)
-        progress = ProgressWriter(self._database, lease, Run)
         events = self._sandboxd.run(
             row.sandbox_id,
             seed=row.seed,
@@ -69,9 +68,10 @@ class Trials:
             timeout=RUN_SECONDS,
             on_start=lease.on_interrupt,
         )
-        for event in events:
-            collector.take(event)
-            progress.write(collector.progress)
+        with ProgressWriter(self._database, lease, Run) as progress:
+            for event in events:
+                collector.take(event)
+                progress.write(collector.progress)
         return collector.report()
 
     def _finish(self, lease: Lease, report: Report) -> None:
