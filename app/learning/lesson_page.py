@@ -55,7 +55,7 @@ class LessonPages:
             graded.where(Submission.user_id == user_id, Submission.exercise_id == (exercise_id or "")).distinct(),
         )
         with self._database.read() as session:
-            rows = session.execute(everything).tuples().all()
+            rows = session.execute(everything).all()
         return Reader(
             lessons={key: bool(flag) for kind, key, _text, flag in rows if kind == "lesson"},
             answers={key: json.loads(text) for kind, key, text, _flag in rows if kind == "quiz"},
