@@ -58,11 +58,12 @@ class Grader:
 
     def handle(self, subject_id: str, lease: Lease) -> None:
         row, exercise = self._begin(subject_id, lease)
-        with self._sandbox(row, exercise, lease), ProgressWriter(self._database, lease, Submission) as progress:
-            stages = [StageReport("queued", _seconds(lease.queued_at, lease.claimed_at))]
-            stages += self._await_ready(lease, progress)
-            report = self._run(row, exercise, lease, progress, stages)
-        self._finish(lease, exercise, report)
+        with self._sandbox(row, exercise, lease):
+            with ProgressWriter(self._database, lease, Submission) as progress:
+                stages = [StageReport("queued", _seconds(lease.queued_at, lease.claimed_at))]
+                stages += self._await_ready(lease, progress)
+                report = self._run(row, exercise, lease, progress, stages)
+            self._finish(lease, exercise, report)
 
     def requeued(self, session: Session, subject_id: str, reason: str) -> None:
         code, _, message = reason.partition(": ")
