@@ -46,3 +46,8 @@ class Audit:
         with self._database.read() as session:
             rows = session.execute(query.order_by(AuditEvent.id.desc()).limit(min(limit, 200)))
             return [Entry(event, name or "") for event, name in rows]
+
+    def note(self, actor_id: str, action: str, kind: str, target: str, **facts: object) -> None:
+        """Record a deed whose effect lies outside the database."""
+        with self._database.transaction() as session:
+            record(session, actor_id, action, kind, target, **facts)

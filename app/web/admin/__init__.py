@@ -1,7 +1,21 @@
-"""Pages of instructors and admins."""
+"""Pages of mentors, instructors and admins: what the class does, what runs, whether the content is sound, who may do what."""
 
 from __future__ import annotations
 
-from flask import Blueprint
+from typing import Any
 
-blueprint = Blueprint("admin", __name__)
+from flask import redirect, url_for
+
+from app.accounts.model import Role
+from app.web.admin import content, learners, running, submissions, users
+from app.web.admin.blueprint import blueprint
+from app.web.context import require
+
+__all__ = ["blueprint", "content", "learners", "running", "submissions", "users"]
+
+
+@blueprint.get("/")
+def index() -> Any:
+    """The first tab."""
+    require(Role.MENTOR)
+    return redirect(url_for("admin.learners"))

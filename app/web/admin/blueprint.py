@@ -1,0 +1,58 @@
+"""The panel's blueprint, its tabs, and what every list of it needs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from flask import Blueprint, request, url_for
+from flask_babel import gettext as _
+
+from app.accounts.model import Role
+from app.errors import InvalidInput
+from app.web.context import visitor
+
+blueprint = Blueprint("admin", __name__, url_prefix="/panel")
+
+
+@dataclass(frozen=True)
+class Tab:
+    """One page of the panel; `current` is the page being shown."""
+
+    name: str
+    url: str
+    current: bool
+
+
+@blueprint.context_processor
+def tabs() -> dict[str, Any]:
+    """The tabs that this person may open, and a maker of links that keep the filters."""
+    person = visitor()
+    role = Role(person.role) if person else Role.LEARNER
+    pages = (
+        ("admin.learners", _("Learners"), Role.MENTOR), ("admin.submissions", _("Submissions"), Role.MENTOR),
+        ("admin.running", _("Sandboxes"), Role.INSTRUCTOR), ("admin.content", _("Content"), Role.INSTRUCTOR),
+        ("admin.users", _("Users"), Role.ADMIN), ("admin.audit", _("Audit log"), Role.ADMIN),
+    )  # fmt: skip
+    shown = [
+        Tab(name, url_for(endpoint), request.endpoint == endpoint) for endpoint, name, least in pages if role.at_least(least)
+    ]
+    return {"tabs": shown, "with_query": with_query}
+
+
+def with_query(**changes: object) -> str:
+    """This address with some of its filters changed; an empty value drops one."""
+    query = {**request.args.to_dict(), **{key: str(value) if value else "" for key, value in changes.items()}}
+    return url_for(str(request.endpoint), **(request.view_args or {}), **{key: value for key, value in query.items() if value})
+
+
+def page_number() -> int:
+    """`?page=`, from 1.
+
+    Raises:
+        InvalidInput: not a number in range.
+    """
+    text = request.args.get("page", "1")
+    if not text.isascii() or not text.isdigit() or not 1 <= int(text[:9]) <= 100_000:
+        raise InvalidInput("There is no such page of the list.", code="bad-page")
+    return int(text)
