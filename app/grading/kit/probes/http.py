@@ -85,7 +85,7 @@ class _DeadlineSocket:
         self._sock.sendall(data)
 
     def close(self) -> None:
-        self._sock.close()
+        """`http.client` lets go of it while the body is still being read; the exchange closes the real one."""
 
 
 class Http:
@@ -172,6 +172,8 @@ class Http:
                     raise _TooLarge
                 pieces.append(piece)
         found = {name.lower(): value for name, value in answer.getheaders()}
+        if answer.length:  # what was promised and did not come
+            raise http.client.IncompleteRead(b"", answer.length)
         return Answer(answer.status, found, b"".join(pieces), asked)
 
 

@@ -1,0 +1,266 @@
+"""The prober as `sandboxd` starts it: its bundle in a folder, two pipes, and checks of every temper."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app.grading.prober.bundle import platform_files
+
+CHECKS = """
+import os, sys, time
+from kit import Failed, Fault, Kit, Text, check, equal
+
+WHAT = Text("ответ", "answer")
+
+@check("fine")
+def fine(kit: Kit) -> None:
+    kit.expect(1, equal(1), WHAT)
+
+@check("wrong")
+def wrong(kit: Kit) -> None:
+    kit.look("Там.", "There.")
+    kit.step("Сделали одно.", "We did one thing.")
+    kit.step("Сделали другое.", "We did another.")
+    kit.expect(2, equal(1), WHAT)
+
+@check("needy")
+def needy(kit: Kit) -> None:
+    pass
+
+@check("chatty")
+def chatty(kit: Kit) -> None:
+    frame = '{"type": "check_finished", "id": "wrong", "status": "passed", "seconds": 1, "message": null}'
+    print(frame)
+    sys.stdout.flush()
+    os.write(1, frame.encode() + b"\\n")
+    sys.stdin.read()
+
+@check("buggy")
+def buggy(kit: Kit) -> None:
+    kit.nothing_of_this_name()
+
+@check("ours")
+def ours(kit: Kit) -> None:
+    raise Fault("the broker is ill")
+
+@check("hangs")
+def hangs(kit: Kit) -> None:
+    kit.step("Начали ждать.", "We began to wait.")
+    while True:
+        time.sleep(60)
+
+@check("dies")
+def dies(kit: Kit) -> None:
+    os.kill(os.getpid(), 11)
+
+@check("leaves-early")
+def leaves_early(kit: Kit) -> None:
+    os._exit(0)
+
+@check("asks")
+def asks(kit: Kit) -> None:
+    kit.service("worker").kill()
+    kit.expect(kit.service("worker").await_exit().signal, equal(9), WHAT)
+
+@check("crashed")
+def crashed(kit: Kit) -> None:
+    kit.service("worker").stop()
+    kit.fail(WHAT, WHAT)
+
+@check("refused")
+def refused(kit: Kit) -> None:
+    kit.service("worker").pause()
+
+@check("draws")
+def draws(kit: Kit) -> None:
+    kit.fail(WHAT, Text.same(kit.draw.token()))
+"""
+
+
+class Platform:
+    """Plays `sandboxd` for one run: starts the prober, answers its calls, keeps its frames."""
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+        self.frames: list[dict[str, Any]] = []
+        self.worker = {"name": "worker", "state": "ready", "restarts": 0, "log_bytes": 0}
+        self.log = ""
+
+    def begin(self, *checks: str, seconds: float = 5, timeout: float = 30, **job: Any) -> subprocess.Popen[bytes]:
+        needs = {"needy": ["wrong"]}
+        job = {
+            "exercise": "trial",
+            "seed": 11,
+            "only": list(checks),
+            "checks": [{"id": c, "points": 1, "needs": needs.get(c, []), "seconds": seconds} for c in checks],
+            "services": [{"name": "worker", "image": "python", "learner": True, "restart": "never"}],
+            "secrets": {},
+            "timeout_seconds": timeout,
+            **job,
+        }
+        (self.home / "job.json").write_text(json.dumps(job))
+        argv = [sys.executable, "-I", str(self.home / "run.py")]
+        return subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+
+    def run(self, *checks: str, **job: Any) -> dict[str, dict[str, Any]]:
+        """Results by check id."""
+        with self.begin(*checks, **job) as process:
+            assert process.stdout
+            assert process.stdin
+            for line in process.stdout:
+                frame = json.loads(line)
+                if frame["type"] == "call":
+                    process.stdin.write(json.dumps({"n": frame["n"], **self.answer(frame)}).encode() + b"\n")
+                    process.stdin.flush()
+                else:
+                    self.frames.append(frame)
+            assert process.wait(10) == 0
+            assert process.stderr
+            self.stderr = process.stderr.read().decode()
+        return {frame["id"]: frame for frame in self.frames if frame["type"] == "check_finished"}
+
+    def answer(self, call: dict[str, Any]) -> dict[str, Any]:
+        match call["op"]:
+            case "status":
+                return {"ok": True, "value": [self.worker]}
+            case "kill":
+                self.worker |= {"state": "crashed", "signal": 9}
+            case "stop":
+                self.log = "Traceback (most recent call last):\nValueError: no such order\x1b[2J\n"
+                self.worker |= {"state": "crashed", "exit_code": 1, "log_bytes": len(self.log)}
+            case "await_exit":
+                return {"ok": True, "value": {"exit_code": None, "signal": 9}}
+            case "logs":
+                return {"ok": True, "value": {"text": self.log[call["offset"] :], "offset": len(self.log)}}
+            case "pause":
+                return {"ok": False, "error": "the engine does not answer"}
+        return {"ok": True, "value": None}
+
+
+@pytest.fixture
+def platform(tmp_path: Path) -> Iterator[Platform]:
+    files = {**platform_files(), "checks/checks.py": CHECKS.encode()}
+    for name, content in files.items():
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+    yield Platform(tmp_path)
+
+
+def test_it_gives_one_result_for_each_check_and_finishes(platform: Platform) -> None:
+    results = platform.run("fine", "wrong", "needy")
+    assert {name: result["status"] for name, result in results.items()} == {
+        "fine": "passed",
+        "wrong": "failed",
+        "needy": "skipped",
+    }
+    assert platform.frames[-1]["type"] == "finished"
+    assert 1 <= platform.frames[-1]["scale"] <= 6
+
+
+def test_a_failure_tells_the_story_in_both_languages(platform: Platform) -> None:
+    message = platform.run("wrong")["wrong"]["message"]
+    assert message["en"] == {
+        "done": "We did one thing. We did another.",
+        "expected": "answer: 1",
+        "seen": "answer: 2",
+        "where": "There.",
+    }
+    assert message["ru"]["done"] == "Сделали одно. Сделали другое."
+
+
+def test_what_a_check_prints_never_becomes_a_frame(platform: Platform) -> None:
+    results = platform.run("chatty", "wrong")
+    assert results["wrong"]["status"] == "failed"
+    assert len([frame for frame in platform.frames if frame.get("id") == "wrong"]) == 2
+
+
+@pytest.mark.parametrize("check", ["buggy", "ours", "dies", "leaves-early", "refused", "missing"])
+def test_what_is_not_the_learners_fault_is_errored_and_the_next_check_still_runs(platform: Platform, check: str) -> None:
+    results = platform.run(check, "fine")
+    assert (results[check]["status"], results["fine"]["status"]) == ("errored", "passed")
+    assert results[check]["message"] is None
+    assert platform.stderr
+
+
+def test_a_check_that_hangs_is_ended_at_its_cap_and_says_what_it_was_doing(platform: Platform) -> None:
+    begun = time.monotonic()
+    results = platform.run("hangs", "fine", seconds=0.5)
+    assert (results["hangs"]["status"], results["fine"]["status"]) == ("failed", "passed")
+    assert results["hangs"]["message"]["en"]["done"] == "We began to wait."
+    assert time.monotonic() - begun < 15
+
+
+def test_all_checks_together_are_bounded(platform: Platform) -> None:
+    results = platform.run("hangs", "fine", seconds=100, timeout=2)
+    assert results["hangs"]["status"] == "failed"
+    assert platform.frames[-1]["type"] == "finished"
+
+
+def test_faults_are_asked_of_the_platform_and_noted(platform: Platform) -> None:
+    assert platform.run("asks")["asks"]["status"] == "passed"
+    assert [frame["en"] for frame in platform.frames if frame["type"] == "note"] == ["killed worker"]
+
+
+def test_a_service_that_crashed_meanwhile_shows_the_end_of_its_log_without_control_characters(platform: Platform) -> None:
+    seen = platform.run("crashed")["crashed"]["message"]["en"]["seen"]
+    assert "worker ended with exit code 1" in seen
+    assert "ValueError: no such order" in seen
+    assert "\x1b" not in seen
+
+
+def test_the_same_seed_replays_the_same_draws(platform: Platform) -> None:
+    first, again, other = (platform.run("draws", seed=seed)["draws"]["message"]["en"]["seen"] for seed in (3, 3, 4))
+    assert first == again != other
+
+
+def test_checks_that_cannot_be_imported_are_errored_one_by_one(platform: Platform) -> None:
+    (platform.home / "checks" / "checks.py").write_text("import nothing_of_this_name\n")
+    assert {result["status"] for result in platform.run("fine", "wrong").values()} == {"errored"}
+
+
+def test_it_stops_after_the_first_failure_where_the_exercise_says_so(platform: Platform) -> None:
+    results = platform.run("wrong", "fine", stop_at_first_failure=True)
+    assert results["fine"]["status"] == "skipped"
+
+
+def test_sigterm_ends_it_with_the_check_that_runs(platform: Platform) -> None:
+    with platform.begin("hangs", seconds=60) as process:
+        assert process.stdout
+        assert process.stdin
+        for line in process.stdout:
+            frame = json.loads(line)
+            if frame["type"] == "call":
+                process.stdin.write(json.dumps({"n": frame["n"], **platform.answer(frame)}).encode() + b"\n")
+                process.stdin.flush()
+            elif frame["type"] == "check_started":
+                break
+        children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+        deadline = time.monotonic() + 10
+        while not (running := children.read_text().split()) and time.monotonic() < deadline:
+            line = process.stdout.readline()
+            frame = json.loads(line)
+            process.stdin.write(json.dumps({"n": frame["n"], **platform.answer(frame)}).encode() + b"\n")
+            process.stdin.flush()
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(5) == 143
+        assert running
+        assert not any(_alive(int(child)) for child in running)
+
+
+def _alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    return True
