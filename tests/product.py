@@ -73,7 +73,12 @@ class Product:
     @property
     def environment(self) -> dict[str, str]:
         """Environment for the product and for `./soty` commands against it."""
-        mine = {"SOTY_HOME": str(self.home), "SOTY_PORT": str(self.port), "SOTY_LIVE_PORT": str(self.live_port), "SOTY_TESTING": "1"}
+        mine = {
+            "SOTY_HOME": str(self.home),
+            "SOTY_PORT": str(self.port),
+            "SOTY_LIVE_PORT": str(self.live_port),
+            "SOTY_TESTING": "1",
+        }
         return {**os.environ, **mine, **self.settings}
 
     def start(self, within: float = 60.0) -> None:
@@ -159,4 +164,3 @@ class Product:
     def api(self, token: str) -> httpx.Client:
         """A client of API v1 with a bearer token."""
         return httpx.Client(base_url=f"{self.url}/api/v1", headers={"Authorization": f"Bearer {token}"}, timeout=10)
-

@@ -107,7 +107,9 @@ def table(outcomes: Sequence[Outcome]) -> str:
             f"{one.suite.name:<10} {one.passed:>6} {one.failed:>6} {len(one.skipped):>7} {one.seconds:>8.1f} {one.suite.budget:>7}{over}{broken}"
         )
     whole = sum(one.seconds for one in outcomes)
-    rows.append(f"{'all':<10} {'':>6} {'':>6} {'':>7} {whole:>8.1f} {WHOLE_BUDGET:>7}{'  OVER BUDGET' if whole > WHOLE_BUDGET else ''}")
+    rows.append(
+        f"{'all':<10} {'':>6} {'':>6} {'':>7} {whole:>8.1f} {WHOLE_BUDGET:>7}{'  OVER BUDGET' if whole > WHOLE_BUDGET else ''}"
+    )
     return "\n".join(rows)
 
 
@@ -116,7 +118,9 @@ def not_run(outcomes: Sequence[Outcome]) -> str:
     reasons = Counter((one.suite.name, reason) for one in outcomes for _, reason in one.skipped)
     if not reasons:
         return ""
-    return "Not run here:\n" + "\n".join(f"  {suite:<10} {count:>3} × {reason}" for (suite, reason), count in sorted(reasons.items()))
+    return "Not run here:\n" + "\n".join(
+        f"  {suite:<10} {count:>3} × {reason}" for (suite, reason), count in sorted(reasons.items())
+    )
 
 
 def main() -> int:

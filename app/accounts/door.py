@@ -37,7 +37,7 @@ class Door:
         """
         self._rates.take(limits.SIGN_IN, address)
         key = names.key(name)
-        tries = [("browser", known_browser, key)] if known_browser else [("name", key), ("here", address, key)]
+        tries = [("browser", known_browser, key)] if known_browser else [("here", address, key), ("name", key)]
         for who in tries:
             self._lockout.take(who, FREE_EVERYWHERE if who[0] == "name" else FREE_HERE)
         user = self._users.check(name, password)

@@ -20,7 +20,9 @@ LANGS: tuple[Lang, Lang] = ("ru", "en")
 Slug = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=48)]
 Label = Annotated[str, StringConstraints(pattern=r"^[a-z]([a-z0-9-]{0,18}[a-z0-9])?$")]
 Memory = Annotated[str, StringConstraints(pattern=r"^[0-9]{1,4}m$")]
-WorkspacePath = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]*(/[A-Za-z0-9_][A-Za-z0-9_.-]*){0,3}$", max_length=120)]
+WorkspacePath = Annotated[
+    str, StringConstraints(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]*(/[A-Za-z0-9_][A-Za-z0-9_.-]*){0,3}$", max_length=120)
+]
 
 MAX_FILE_BYTES = 64 * 1024  #: one file of a workspace
 MAX_WORKSPACE_BYTES = 256 * 1024  #: all files of a workspace together

@@ -46,7 +46,9 @@ class YamlSource:
         except yaml.MarkedYAMLError as error:
             mark = error.problem_mark or error.context_mark
             line = (mark.line if mark else 0) + first_line
-            raise ContentInvalid([Problem(path, line, f"not valid YAML: {error.problem}", "check indentation and quotes")]) from error
+            raise ContentInvalid(
+                [Problem(path, line, f"not valid YAML: {error.problem}", "check indentation and quotes")]
+            ) from error
         except (yaml.YAMLError, RecursionError) as error:
             raise ContentInvalid([Problem(path, first_line, f"not valid YAML: {error}")]) from error
         if not isinstance(node, yaml.MappingNode):
@@ -55,7 +57,7 @@ class YamlSource:
         try:
             self.data: dict[str, Any] = self._value(node, (), loader)
         finally:
-            loader.dispose()  # type: ignore[no-untyped-call]
+            loader.dispose()
         if self._faults:
             raise ContentInvalid(self._faults)
 
@@ -66,7 +68,9 @@ class YamlSource:
             for key_node, value_node in node.value:
                 key = str(key_node.value)
                 if key in result:
-                    self._faults.append(Problem(self.path, key_node.start_mark.line + 1 + self._shift, f"key `{key}` appears twice"))
+                    self._faults.append(
+                        Problem(self.path, key_node.start_mark.line + 1 + self._shift, f"key `{key}` appears twice")
+                    )
                 result[key] = self._value(value_node, (*loc, key), loader)
                 self._lines[(*loc, key)] = key_node.start_mark.line + 1 + self._shift
             return result
@@ -76,7 +80,7 @@ class YamlSource:
             self._faults.append(Problem(self.path, self._lines[loc], f"YAML tag {node.tag} is not allowed"))
             return None
         try:
-            return loader.construct_object(node, deep=True)  # type: ignore[no-untyped-call]
+            return loader.construct_object(node, deep=True)
         except (yaml.YAMLError, ValueError) as error:
             self._faults.append(Problem(self.path, self._lines[loc], f"cannot read this value: {error}"))
             return None
@@ -110,7 +114,6 @@ class YamlSource:
         if item["type"] == "missing":
             return self.problem(loc[:-1], f"`{dotted}` is missing", "add it")
         return self.problem(loc, f"`{dotted}`: {item['msg'].removeprefix('Value error, ')}")
-
 
 
 def read_yaml(path: Path, shown: str | None = None) -> YamlSource:

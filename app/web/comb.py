@@ -49,7 +49,14 @@ class Comb:
 def corners(x: float, y: float) -> list[tuple[float, float]]:
     """Corners of a flat-top hexagon around (x, y), clockwise from the right."""
     half, quarter, up = WIDE / 2, WIDE / 4, HIGH / 2
-    return [(x + half, y), (x + quarter, y + up), (x - quarter, y + up), (x - half, y), (x - quarter, y - up), (x + quarter, y - up)]
+    return [
+        (x + half, y),
+        (x + quarter, y + up),
+        (x - quarter, y + up),
+        (x - half, y),
+        (x - quarter, y - up),
+        (x + quarter, y - up),
+    ]
 
 
 def below(x: float, y: float, share: float) -> list[tuple[float, float]]:

@@ -12,7 +12,11 @@ import threading
 from flask import Flask, jsonify, request, session
 
 DATABASE = os.environ["FLOOR_DB"]
-BODY = "<p>" + "</p><p>".join(f"Paragraph {n}: a queue keeps what a slow service cannot take at once." for n in range(200)) + "</p>"
+BODY = (
+    "<p>"
+    + "</p><p>".join(f"Paragraph {n}: a queue keeps what a slow service cannot take at once." for n in range(200))
+    + "</p>"
+)
 LAYOUT = """<!doctype html><html lang="en"><head><title>{{ title }}</title></head><body><nav>{% for c in range(5) %}<a href="/c/{{ c }}">
 Course {{ c }}</a>{% endfor %}</nav><aside><ol>{% for l in lessons %}<li class="{{ 'done' if l in done else 'todo' }}">
 <a href="/l/{{ l }}">Lesson {{ l }}</a></li>{% endfor %}</ol></aside><main>{{ body|safe }}</main><footer>{{ user }}</footer></body></html>"""
