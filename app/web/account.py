@@ -24,10 +24,10 @@ THEMES = ("system", "light", "dark")
 @blueprint.route("/sign-in", methods=["GET", "POST"])
 def sign_in() -> Any:
     """Name and password, then back to where the person came from."""
-    if request.method == "GET" and visitor():
+    if request.method != "POST" and visitor():
         return redirect(local_path(request.args.get("next")))
     form = Form("name", "password", "next", start=request.args)
-    if request.method == "GET":
+    if request.method != "POST":
         return render_template("account/sign_in.html", form=form)
     try:
         person = cases().accounts.door.enter(
@@ -44,7 +44,7 @@ def sign_in() -> Any:
 def sign_up() -> Any:
     """A new account; whoever signs up is signed in and goes on where they were."""
     form = Form("name", "email", "password", "next", start=request.args)
-    if request.method == "GET":
+    if request.method != "POST":
         return render_template("account/sign_up.html", form=form, open=settings().sign_up == "open")
     if settings().sign_up != "open":
         raise Forbidden("An instructor creates the accounts here.", code="sign-up-closed")
@@ -72,7 +72,7 @@ def sign_out() -> Any:
 def profile() -> Any:
     """One's own name, e-mail, language and theme."""
     person, form = user(), Form("name", "email", "language", "theme", start=_own())
-    if request.method == "GET":
+    if request.method != "POST":
         return _page(form)
     try:
         cases().accounts.users.edit(person.id, name=form["name"], email=form["email"], language=form["language"])
@@ -87,7 +87,7 @@ def profile() -> Any:
 def password() -> Any:
     """A new password; every other browser is signed out."""
     person, form = user(), Form("present", "password", "next", start=request.args)
-    if request.method == "GET":
+    if request.method != "POST":
         return render_template("account/password.html", form=form)
     accounts = cases().accounts
     try:

@@ -51,7 +51,6 @@ def create_app(settings: Settings, cases: UseCases | None = None) -> Flask:
     for room in (start, account, lessons, exercises, sandboxes, admin):
         app.register_blueprint(room.blueprint)
     api.register(app)
-    app.url_build_error_handlers.append(lambda _error, endpoint, _values: f"#{endpoint}")  # until every room has its pages
     if settings.proxies:
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=settings.proxies, x_proto=settings.proxies)  # type: ignore[method-assign]
     app.wsgi_app = WhiteNoise(  # type: ignore[method-assign]
