@@ -135,6 +135,8 @@ def test_a_service_has_ceilings_of_its_own(tmp_path: Path, monkeypatch: pytest.M
     group = ServiceGroup("web-2", {"memory_mb": 64, "cpus": 0.25, "pids": 30}, tmp_path)
     assert group.hard
     assert (group.kills(), group.memory_mb()) == (3, 2.0)
+    pids = tmp_path / ("pids" if version == 1 else "unified") / "s-web-2" / "pids.max"
+    assert read(pids) == "32"  # bubblewrap's two processes on top
     if version == 1:
         assert read(tmp_path / "memory" / "s-web-2" / "memory.limit_in_bytes") == str(64 << 20)
         assert read(tmp_path / "cpu" / "s-web-2" / "cpu.cfs_quota_us") == "25000"

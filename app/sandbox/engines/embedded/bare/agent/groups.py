@@ -9,6 +9,8 @@ from typing import Any
 
 ROOT = Path("/cgroup")
 _PERIOD_US = 100_000
+#: Bubblewrap's two processes are in the group as well.
+_OWN_PIDS = 2
 
 
 class ServiceGroup:
@@ -21,10 +23,10 @@ class ServiceGroup:
         memory, quota = limits["memory_mb"] << 20, int(limits["cpus"] * _PERIOD_US)
         values: dict[str, object]
         if self._unified:
-            values = {"memory.max": memory, "memory.swap.max": 0, "pids.max": limits["pids"]}
+            values = {"memory.max": memory, "memory.swap.max": 0, "pids.max": limits["pids"] + _OWN_PIDS}
             values["cpu.max"] = f"{quota} {_PERIOD_US}"
         else:
-            values = {"memory.limit_in_bytes": memory, "memory.memsw.limit_in_bytes": memory, "pids.max": limits["pids"]}
+            values = {"memory.limit_in_bytes": memory, "memory.memsw.limit_in_bytes": memory, "pids.max": limits["pids"] + _OWN_PIDS}
             values |= {"cpu.cfs_period_us": _PERIOD_US, "cpu.cfs_quota_us": quota}
         for path in self._paths:
             path.mkdir(exist_ok=True)

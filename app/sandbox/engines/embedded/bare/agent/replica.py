@@ -231,6 +231,9 @@ class Replica:
             self._set("ready")
 
     def _too_slow(self) -> None:
+        if self.state == "paused":  # it cannot hurry
+            self._timer = self._pod.loop.later(1.0, self._too_slow)
+            return
         what = "prepare did not end" if self._preparing else "did not become ready"
         within = PREPARE_WITHIN_S if self._preparing else READY_WITHIN_S
         self._failure = f"{what} within {within:.0f} s"

@@ -25,6 +25,8 @@ from .powers import FIRST_UID, read_powers
 _SLOTS = 128
 _STRIPES = 1000
 _LAST_WORDS_S = 5.0
+#: What a pod needs besides its services: the agent with the logs it keeps, guards of commands, bubblewrap.
+_AGENT_MB, _AGENT_PIDS = 48, 48
 
 
 class Spawner:
@@ -116,7 +118,7 @@ class Spawner:
         images = {image: reach(root) for image, root in request["images"].items()}
         group = None
         if self._groups is not None:
-            ceilings = Ceilings(request["memory_mb"], request["cpus"], request["pids"])
+            ceilings = Ceilings(request["memory_mb"] + _AGENT_MB, request["cpus"], request["pids"] + _AGENT_PIDS)
             group = self._groups.create(f"{self._instance}-{name}", ceilings, uid if uid is not None else os.getuid())
         plan = Plan(
             name,
