@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from app.sandbox.engine import EngineError, EngineRefused, NoSuchFile, NoSuchSandbox, NoSuchService
+from app.sandbox.engines.fake_guests import FakeMember, FakeTerminal, echo_lines
 from app.sandbox.engines.revision import file_digests, workspace_revision
 from app.sandbox.engines.validation import (
     MOST_REPLICAS,
@@ -70,66 +71,6 @@ class _Sandbox:
         """Wake every watcher: each holds the event that was current when it last looked."""
         self.changed.set()
         self.changed = asyncio.Event()
-
-
-class FakeTerminal:
-    """A terminal on which nobody answers: what is typed comes back."""
-
-    def __init__(self) -> None:
-        self._ours, self._theirs = socket.socketpair()
-        self._ours.setblocking(False)
-        self._theirs.setblocking(False)
-        self.size = (24, 80)
-        asyncio.get_running_loop().add_reader(self._theirs, self._echo)
-
-    def fileno(self) -> int:
-        """See `Terminal`."""
-        return self._ours.fileno()
-
-    def resize(self, rows: int, cols: int) -> None:
-        """See `Terminal`."""
-        self.size = (min(500, max(1, rows)), min(500, max(1, cols)))
-
-    async def close(self) -> None:
-        """See `Terminal`."""
-        if self._ours.fileno() >= 0:
-            asyncio.get_running_loop().remove_reader(self._theirs)
-            self._ours.close()
-            self._theirs.close()
-
-    def _echo(self) -> None:
-        data = self._theirs.recv(4096)
-        if data:
-            self._theirs.send(data)
-
-
-class FakeMember:
-    """A guest that echoes every line of its stdin until stdin ends."""
-
-    def __init__(self, stdin: asyncio.StreamWriter, stdout: asyncio.StreamReader, task: asyncio.Task[int]) -> None:
-        self.stdin = stdin
-        self.stdout = stdout
-        self._task = task
-
-    @property
-    def running(self) -> bool:
-        """Whether it has not ended yet."""
-        return not self._task.done()
-
-    async def wait(self) -> int:
-        """See `Member`."""
-        await asyncio.wait([self._task])
-        return -9 if self._task.cancelled() else self._task.result()
-
-    async def stderr_tail(self) -> bytes:
-        """See `Member`."""
-        return b""
-
-    async def kill(self) -> None:
-        """See `Member`."""
-        self._task.cancel()
-        await self.wait()
-        self.stdin.close()
 
 
 class FakeEngine:
@@ -239,7 +180,7 @@ class FakeEngine:
         ours, theirs = socket.socketpair()
         reader, writer = await asyncio.open_connection(sock=ours)
         their_reader, their_writer = await asyncio.open_connection(sock=theirs)
-        guest = FakeMember(writer, reader, asyncio.create_task(_echo_lines(their_reader, their_writer)))
+        guest = FakeMember(writer, reader, asyncio.create_task(echo_lines(their_reader, their_writer)))
         sandbox.members[member.name] = guest
         return guest
 
@@ -392,13 +333,3 @@ def _status(sandbox: _Sandbox) -> EngineStatus:
 def _set(sandbox: _Sandbox, name: str, state: ServiceState, **changes: object) -> None:
     sandbox.replicas[name] = replace(sandbox.replicas[name], state=state, since=time.time(), **changes)  # type: ignore[arg-type]
     sandbox.tell()
-
-
-async def _echo_lines(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> int:
-    try:
-        while line := await reader.readline():
-            writer.write(line)
-            await writer.drain()
-    finally:
-        writer.close()
-    return 0

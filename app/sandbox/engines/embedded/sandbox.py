@@ -3,55 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import socket
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from app.sandbox.engine import NoSuchSandbox
 from app.sandbox.engines.embedded.bare import wire
 from app.sandbox.engines.embedded.channel import Channel, Gone
 from app.sandbox.engines.embedded.guests import EmbeddedMember
+from app.sandbox.engines.embedded.setup import Setup
 from app.sandbox.engines.revision import file_digests, workspace_revision
 from app.sandbox.engines.validation import ready_as_a_whole
 from app.sandbox.model import EngineStatus, SandboxSpec, ServiceState, ServiceStatus
 
 _WATCH_PAUSE_S = 0.05
-
-
-@dataclass(frozen=True, slots=True)
-class Setup:
-    """What an agent is told at the start, besides the files."""
-
-    spec: SandboxSpec
-    services: list[dict[str, Any]]
-    service_uid: int
-    member_uid: int
-    grouped: bool
-    seccomp: bytes
-    spread: int
-
-    def body(self) -> bytes:
-        """As `bare.agent.pod.Pod` reads it."""
-        facts = {
-            "services": self.services,
-            "service_uid": self.service_uid,
-            "member_uid": self.member_uid,
-            "grouped": self.grouped,
-            "spread": self.spread,
-            "revision": workspace_revision(file_digests(self.spec.files)),
-            "two_segments": self.spec.two_segments,
-            "memory_mb": self.spec.memory_mb,
-            "cpus": self.spec.cpus,
-        }
-        files = {"spec.json": json.dumps(facts).encode(), "seccomp": self.seccomp}
-        files |= {f"ws/{path}": content for path, content in self.spec.files.items()}
-        for service in self.spec.services:
-            if service.given:
-                files |= {f"given/{service.name}/{path}": content for path, content in service.files.items()}
-                files |= {f"given/{service.name}/secrets/{name}": value.encode() for name, value in self.spec.secrets.items()}
-        return wire.pack_files(files)
 
 
 class Sandbox:

@@ -21,12 +21,17 @@ class ServiceGroup:
         tops = [root / "unified"] if self._unified else [root / kind for kind in ("memory", "pids", "cpu")]
         self._paths = [top / f"s-{name}" for top in tops if top.is_dir()]
         memory, quota = limits["memory_mb"] << 20, int(limits["cpus"] * _PERIOD_US)
+        pids = limits["pids"] + _OWN_PIDS
         values: dict[str, object]
         if self._unified:
-            values = {"memory.max": memory, "memory.swap.max": 0, "pids.max": limits["pids"] + _OWN_PIDS}
+            values = {"memory.max": memory, "memory.swap.max": 0, "pids.max": pids}
             values["cpu.max"] = f"{quota} {_PERIOD_US}"
         else:
-            values = {"memory.limit_in_bytes": memory, "memory.memsw.limit_in_bytes": memory, "pids.max": limits["pids"] + _OWN_PIDS}
+            values = {
+                "memory.limit_in_bytes": memory,
+                "memory.memsw.limit_in_bytes": memory,
+                "pids.max": pids,
+            }
             values |= {"cpu.cfs_period_us": _PERIOD_US, "cpu.cfs_quota_us": quota}
         for path in self._paths:
             path.mkdir(exist_ok=True)
