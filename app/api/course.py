@@ -131,9 +131,10 @@ def _lesson(catalog: Catalog, found: Lesson, lang: Lang) -> s.LessonOut:
 def _exercise(catalog: Catalog, found: Exercise, lang: Lang) -> s.ExerciseOut:
     definition = found.definition
     languages = {item.path: item.language for item in definition.workspace.editable}
+    given_to_read = [path for path in found.starter if path not in languages]
     files = [
-        s.FileInfo(path=path, language=languages.get(path, "text"), editable=path in languages, text=text)
-        for path, text in found.starter.items()
+        s.FileInfo(path=path, language=languages.get(path, "text"), editable=path in languages, text=found.starter[path])
+        for path in (*languages, *given_to_read)
     ]
     services = [
         s.ServiceInfo(
