@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from app.sandbox.engine import EngineError
-from app.sandbox.engines.embedded import EmbeddedEngine, Occupied, start_spawner
+from app.sandbox.engines.embedded import EmbeddedEngine, Occupied, SpawnerHandle, start_spawner
 from app.sandbox.images.store import ImageStore
 from tests.pods import alive, inventory, launched, processes_below, sandbox, soon, web
 from tests.product import TOP
@@ -34,6 +34,12 @@ async def main():
 
 asyncio.run(main())
 """
+
+
+def agent_below(handle: SpawnerHandle) -> int:
+    """Pid of the agent of the only pod; its bubblewrap has the same words in its command line."""
+    lines = {pid: Path(f"/proc/{pid}/cmdline").read_bytes() for pid, _ in processes_below(handle.process.pid)}
+    return next(pid for pid, line in lines.items() if line.startswith(b"/usr/bin/python3") and b"bare.agent" in line)
 
 
 async def test_it_leaves_nothing_after_a_stop(store: ImageStore, tmp_path: Path) -> None:
@@ -126,13 +132,30 @@ async def test_it_reports_a_pod_that_died_and_can_launch_it_again(store: ImageSt
     handle = start_spawner(tmp_path)
     engine = EmbeddedEngine(tmp_path, store, handle)
     spec = await launched(engine, sandbox())
-    agent = next(
-        pid for pid, _ in processes_below(handle.process.pid) if b"bare.agent" in Path(f"/proc/{pid}/cmdline").read_bytes()
-    )
+    agent = agent_below(handle)
     os.kill(agent, signal.SIGKILL)
     last = [status async for status in engine.watch(spec.id)][-1]
     assert (last.alive, last.ready) == (False, False)
     assert (await engine.status(spec.id)).alive is False
     assert spec.id not in await engine.list()
     await launched(engine, spec)
+    await engine.close()
+
+
+async def test_it_gives_up_on_an_agent_that_hangs_and_can_still_stop_it(store: ImageStore, tmp_path: Path) -> None:
+    handle = start_spawner(tmp_path)
+    engine = EmbeddedEngine(tmp_path, store, handle)
+    spec = await launched(engine, sandbox())
+    below = processes_below(handle.process.pid)
+    agent = agent_below(handle)
+    # Given an agent that answers nothing any more
+    os.kill(agent, signal.SIGSTOP)
+    with pytest.raises(EngineError) as caught:
+        await engine.logs(spec.id, "web")
+    assert caught.value.code == "engine-timeout"
+    # Then other sandboxes are not held up, and this one can be ended
+    other = await launched(engine, sandbox())
+    await engine.stop(spec.id)
+    assert not alive(below - processes_below(handle.process.pid))
+    await engine.stop(other.id)
     await engine.close()

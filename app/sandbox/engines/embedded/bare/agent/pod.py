@@ -53,7 +53,10 @@ class Pod:
         self.network = Network(view.RUN, two_segments=spec["two_segments"])
         for name, service in self._specs.items():
             self.scale(name, service["replicas"], lambda: None)
-        Watchdog(self, spec["memory_mb"]) if not spec["grouped"] else self._look_for_kills()
+        if spec["grouped"]:
+            self._look_for_kills()
+        else:
+            Watchdog(self, spec["memory_mb"])
 
     def replicas(self) -> Iterator[Replica]:
         """All of them, in the order of the specification."""
