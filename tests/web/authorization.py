@@ -51,8 +51,8 @@ def _row(guest: Outcome, rest: Outcome, **other: Outcome) -> Row:
 ANYBODY = _row("ok", "ok")
 PEOPLE = _row("sign-in", "ok")  #: whoever has an account, about their own things
 OWNER = _row("sign-in", "hidden", owner="ok")  #: an object of one person; to others it does not exist
-OWNER_OR_MENTOR = _row("sign-in", "ok", other="forbidden", owner="forbidden")
-INSTRUCTOR = _row("sign-in", "ok", other="hidden", mentor="hidden")
+OWNER_OR_INSTRUCTOR = _row("sign-in", "ok", other="hidden", mentor="hidden")
+MENTOR = _row("sign-in", "ok", other="forbidden", owner="forbidden")
 INSTRUCTOR = _row("sign-in", "ok", other="forbidden", owner="forbidden", mentor="forbidden")
 ADMIN = _row("sign-in", "forbidden", admin="ok")
 

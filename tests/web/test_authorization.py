@@ -26,8 +26,10 @@ def world(site: Site) -> World:
 def routes(app: Flask) -> dict[tuple[str, str], Rule]:
     """Every method of every rule."""
     return {
-        (method, rule.endpoint): rule for rule in app.url_map.iter_rules() for method in (rule.methods or ()) - {"HEAD", "OPTIONS"}
-    }  # fmt: skip
+        (method, rule.endpoint): rule
+        for rule in app.url_map.iter_rules()
+        for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
+    }
 
 
 def address(site: Site, world: World, endpoint: str, method: str) -> str:

@@ -52,8 +52,11 @@ def test_pages_of_a_person_are_not_kept_by_the_browser(site: Site) -> None:
     assert "Cookie" in guest.headers["Vary"]
 
 
-@pytest.mark.parametrize("path", ["/static/../wsgi.py", "/static/%2e%2e/wsgi.py", "/.git/config", "/.env", "/?__debugger__=yes&cmd=resource&f=x",
-                                  "/static/dist/../../app.py", "//etc/passwd"])  # fmt: skip
+@pytest.mark.parametrize(
+    "path",
+    ["/static/../wsgi.py", "/static/%2e%2e/wsgi.py", "/.git/config", "/.env", "/?__debugger__=yes&cmd=resource&f=x",
+     "/static/dist/../../app.py", "//etc/passwd"],
+)  # fmt: skip
 def test_nothing_but_the_site_is_served(site: Site, path: str) -> None:
     answer = site.browser().get(path)
     assert answer.status_code in (404, 308) or path.startswith("/?")
