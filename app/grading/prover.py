@@ -92,7 +92,7 @@ def prove(
     with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="proof") as pool:
         futures: list[Future[Outcome]] = []
         for trial in trials(exercise, reference_runs):
-            future = pool.submit(_try, grader, exercise, trial)
+            future = pool.submit(attempt, grader, exercise, trial)
             future.add_done_callback(lambda done: on_outcome(done.result()) if not done.cancelled() else None)
             futures.append(future)
         try:
@@ -122,7 +122,8 @@ def _of(kind: Kind, outcomes: list[Outcome]) -> dict[str, Tried]:
     return {outcome.trial.name: outcome.tried for outcome in outcomes if outcome.trial.kind == kind}
 
 
-def _try(grader: LocalGrader, exercise: Exercise, trial: Trial) -> Outcome:
+def attempt(grader: LocalGrader, exercise: Exercise, trial: Trial) -> Outcome:
+    """Try one solution in a fresh sandbox."""
     begun = time.monotonic()
     try:
         report = grader.grade(exercise, trial.files)

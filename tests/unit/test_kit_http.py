@@ -98,7 +98,7 @@ def test_it_reads_an_answer() -> None:
         (says(b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\nshort"), "broke in the middle"),
         (says(b"hello\r\n"), "not an HTTP answer"),
         (says(b"\xff\xfe\xfd\r\n\r\n"), "not an HTTP answer"),
-        (says(b""), "not an HTTP answer"),
+        (says(b""), "closed without an answer"),
     ],
 )
 def test_a_hostile_answer_is_a_failed_check_within_its_time(talk: Talk, told: str) -> None:

@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -148,13 +147,13 @@ class Platform:
 
 
 @pytest.fixture
-def platform(tmp_path: Path) -> Iterator[Platform]:
+def platform(tmp_path: Path) -> Platform:
     files = {**platform_files(), "checks/checks.py": CHECKS.encode()}
     for name, content in files.items():
         path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)
-    yield Platform(tmp_path)
+    return Platform(tmp_path)
 
 
 def test_it_gives_one_result_for_each_check_and_finishes(platform: Platform) -> None:

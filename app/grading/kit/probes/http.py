@@ -148,6 +148,8 @@ class Http:
             seen = Text(f"за {limit:.1f} с ответ не пришёл целиком", f"no complete answer within {limit:.1f} s")
         except ConnectionRefusedError:
             seen = Text("на этом порту никто не слушает", "nothing listens on this port")
+        except http.client.RemoteDisconnected:
+            seen = Text("соединение закрыто без ответа", "the connection was closed without an answer")
         except http.client.IncompleteRead:
             seen = Text("соединение оборвалось посреди ответа", "the connection broke in the middle of the answer")
         except (http.client.HTTPException, ValueError) as error:
