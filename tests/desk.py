@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import shutil
 import sys
 import tempfile
 import threading
@@ -160,11 +161,12 @@ class DeskMember:
     async def kill(self) -> None:
         if self._process.returncode is None:
             self._process.kill()
+        self.stdin.close()
+        while await self.stdout.read(1 << 16):
+            pass  # a pipe that nobody has read to its end keeps the process from being waited for
         await self._process.wait()
-        for path in sorted(self._folder.rglob("*"), reverse=True):
-            path.rmdir() if path.is_dir() else path.unlink()
-        if self._folder.exists():
-            self._folder.rmdir()
+        await self._stderr
+        shutil.rmtree(self._folder, ignore_errors=True)
 
 
 class Desk:

@@ -27,7 +27,7 @@ _OPTIONS = (
     ("grpc.max_send_message_length", 4 << 20),
     ("grpc.max_receive_message_length", 4 << 20),
     ("grpc.initial_reconnect_backoff_ms", 100),
-    ("grpc.min_reconnect_backoff_ms", 100),
+    ("grpc.min_reconnect_backoff_ms", 3000),  # this is gRPC's name for the time that one attempt to connect may take
     ("grpc.max_reconnect_backoff_ms", 1000),
 )
 

@@ -263,6 +263,18 @@ class TestStrangers:
 
         played(tmp_path, scene)
 
+    def test_there_is_no_shell_in_the_platforms_own_services(self, tmp_path: Path) -> None:
+        async def scene(page: Page) -> None:
+            sandbox = await asyncio.to_thread(page.daemon.ready)
+            assert await end_of(await page.open(Kind.TERMINAL, sandbox.id, "peer")) == 4404
+            # Positive control: the learner's own has one, and the log of the other may be read
+            shell = await page.open(Kind.TERMINAL, sandbox.id, "web")
+            await shell.send_bytes(b"x")
+            assert (await shell.receive(timeout=5)).data == b"x"
+            assert (await text(await page.open(Kind.LOGS, sandbox.id, "peer")))["data"] == "started\n"
+
+        played(tmp_path, scene)
+
     def test_who_says_nothing_or_nonsense_is_hung_up_on(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(live_stream, "FIRST_FRAME_SECONDS", 0.3)
 

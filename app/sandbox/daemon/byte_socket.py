@@ -24,6 +24,7 @@ from typing import Any
 from app.errors import InvalidInput, NotFound, PlatformError, TooMany
 from app.sandbox.daemon.record import Record
 from app.sandbox.daemon.sandboxes import Sandboxes
+from app.sandbox.daemon.services import Services
 from app.sandbox.daemon.sockets import private_socket
 from app.sandbox.daemon.terminal_pumps import CHUNK, STALLED_SECONDS, pump_in, pump_out
 from app.sandbox.engine import Terminal
@@ -51,8 +52,9 @@ class Stream:
 class ByteSocket:
     """Serves terminals and logs to `live`."""
 
-    def __init__(self, sandboxes: Sandboxes, verifier: TicketVerifier) -> None:
+    def __init__(self, sandboxes: Sandboxes, services: Services, verifier: TicketVerifier) -> None:
         self._sandboxes = sandboxes
+        self._services = services
         self._verifier = verifier
         self._streams: dict[str, Stream] = {}
 
@@ -104,6 +106,10 @@ class ByteSocket:
 
     async def _terminal(self, request: Mapping[str, Any], reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         record, grant = self._redeem(request, Kind.TERMINAL)
+        status = next((s for s in record.services if s.full_name == grant.service), None)
+        if status is None or record.is_given(status.name):
+            # The platform's own services hold credentials that a shell could read.
+            raise NotFound("There is no terminal in this service.", code="no-terminal-here")
         rows, cols = _number(request, "rows", 24), _number(request, "cols", 80)
         terminal = await self._sandboxes.engine.terminal(record.id, grant.service, rows=rows, cols=cols)
         try:
@@ -119,13 +125,13 @@ class ByteSocket:
     async def _logs(self, request: Mapping[str, Any], reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         record, grant = self._redeem(request, Kind.LOGS)
         offset = max(0, _number(request, "offset", 0))
-        await self._sandboxes.logs(record.id, grant.service, offset, 1)
+        await self._services.logs(record.id, grant.service, offset, 1)
         async with self._open(grant, writer) as stream:
             await first_of(self._follow(record, grant.service, offset, writer), reader.read(1), self._until_over(stream))
 
     async def _follow(self, record: Record, service: str, offset: int, writer: asyncio.StreamWriter) -> None:
         while record.state is not SandboxState.GONE:
-            chunk = await self._sandboxes.logs(record.id, service, offset, CHUNK)
+            chunk = await self._services.logs(record.id, service, offset, CHUNK)
             if chunk.data:
                 offset = chunk.offset + len(chunk.data)
                 writer.write(chunk.data)

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import time
 from collections import deque
+from contextlib import suppress
 from pathlib import Path
 
 log = logging.getLogger(__name__)
@@ -17,7 +18,7 @@ _RECENT_SECONDS = 60.0
 class LoopLag:
     """Wakes up twenty times a second and notes how late that was, in seconds.
 
-    The time during which the thread could run but the machine had no core for it is not the loop's fault and left out.
+    The time during which a thread could run but the machine had no core for it is not the loop's fault and left out.
 
     Attributes:
         worst: since the start.
@@ -36,9 +37,9 @@ class LoopLag:
     async def watch(self) -> None:
         """Run until cancelled."""
         while True:
-            due, waited = time.monotonic() + INTERVAL, _waited_for_a_core()
+            due, waits = time.monotonic() + INTERVAL, _waits()
             await asyncio.sleep(INTERVAL)
-            self._note(time.monotonic() - due - (_waited_for_a_core() - waited))
+            self._note(time.monotonic() - due - _waited(waits, _waits()))
 
     def _note(self, lag: float) -> None:
         now, lag = time.monotonic(), max(0.0, lag)
@@ -53,9 +54,15 @@ class LoopLag:
             log.warning("the loop was blocked for %.0f ms (run with SOTY_LOG_LEVEL=debug to see by what)", lag * 1000)
 
 
-def _waited_for_a_core() -> float:
-    """Seconds that this thread was ready to run and did not; 0 where the kernel does not tell."""
-    try:
-        return int(Path("/proc/thread-self/schedstat").read_bytes().split()[1]) / 1e9
-    except (OSError, ValueError, IndexError):
-        return 0.0
+def _waits() -> dict[str, float]:
+    """Seconds that each thread of this process was ready to run and got no core; empty where the kernel does not tell."""
+    waits = {}
+    for task in Path("/proc/self/task").iterdir():
+        with suppress(OSError, ValueError, IndexError):  # a thread that ends while we look
+            waits[task.name] = int((task / "schedstat").read_bytes().split()[1]) / 1e9
+    return waits
+
+
+def _waited(before: dict[str, float], after: dict[str, float]) -> float:
+    """The longest of those waits: another thread may have held the interpreter's lock meanwhile."""
+    return max((seconds - before.get(thread, seconds) for thread, seconds in after.items()), default=0.0)

@@ -6,17 +6,18 @@ import asyncio
 import logging
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
 from app.errors import NotFound, PlatformError
 from app.sandbox.images.definition import ImageDefinition, load_images
-from app.sandbox.images.progress import BuildFailed, ImageNotReady, Progress
+from app.sandbox.images.progress import BuildFailed, ImageNotReady, Progress, Step
 
 log = logging.getLogger(__name__)
 BEGIN_AFTER_SECONDS = 5.0  #: the first page is served before the machine gets busy
 RETRY_SECONDS = 60.0
+_NOT_BEGUN = Progress("", Step.WAITING)
 
 
 class Images(Protocol):
@@ -90,8 +91,15 @@ class Preparation:
             await asyncio.gather(self._task, return_exceptions=True)
 
     def states(self) -> list[ImageState]:
-        """Every image, in the order of preparation."""
-        return [self._state(name) for name in self.order]
+        """Every image, in the order of preparation; each one's time includes the wait for those before it."""
+        states, before = [], 0.0
+        for name in self.order:
+            state = self._state(name)
+            if state.state in ("missing", "building"):
+                before += state.eta_seconds
+                state = replace(state, eta_seconds=before)
+            states.append(state)
+        return states
 
     def require(self, names: Iterable[str]) -> None:
         """Go on only when these images, and those that are always needed, stand.
@@ -100,7 +108,10 @@ class Preparation:
             ImageNotReady: says which, at which step, and when it will usually be there.
             NotFound: there is no such image.
         """
-        missing = [state for name in sorted({*names, *self._always}) if (state := self._state(name)).state != "ready"]
+        wanted = {*names, *self._always}
+        for name in wanted:
+            self.definition(name)
+        missing = [state for state in self.states() if state.name in wanted and state.state != "ready"]
         if not missing:
             return
         self.want()
@@ -108,10 +119,10 @@ class Preparation:
             raise ImageNotReady(
                 f"The image `{failed.name}` could not be prepared: {failed.error}", details={"image": failed.name}
             )
-        worst = max(missing, key=lambda state: state.eta_seconds)
+        last = missing[-1]
         raise ImageNotReady(
-            f"The image `{worst.name}` is being prepared ({worst.step}); usually ready in {worst.eta_seconds:.0f} s.",
-            details={"image": worst.name, "step": worst.step, "eta_seconds": round(worst.eta_seconds)},
+            f"The image `{last.name}` is being prepared ({last.step}); usually ready in {last.eta_seconds:.0f} s.",
+            details={"image": last.name, "step": last.step, "eta_seconds": round(last.eta_seconds)},
         )
 
     def _state(self, name: str) -> ImageState:
@@ -121,7 +132,7 @@ class Preparation:
             return ImageState(name, "failed", error=" ".join(filter(None, (fault.message, fault.cure))))
         progress = self._images.progress(name)
         if progress is None:
-            return ImageState(name, "missing", step="waiting", eta_seconds=BEGIN_AFTER_SECONDS)
+            return ImageState(name, "missing", str(_NOT_BEGUN.step), 0.0, _NOT_BEGUN.seconds_left)
         return ImageState(name, "building", str(progress.step), progress.fraction, progress.seconds_left)
 
     async def _prepare_for_ever(self) -> None:

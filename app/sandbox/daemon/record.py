@@ -10,7 +10,6 @@ from app.sandbox.journal import Entry
 from app.sandbox.model import EngineStatus, Purpose, SandboxSpec, SandboxState, ServiceSpec, ServiceState, ServiceStatus
 
 ENDED = frozenset({ServiceState.EXITED, ServiceState.CRASHED, ServiceState.STOPPED, ServiceState.FAILED})
-RUNNING = frozenset({ServiceState.STARTING, ServiceState.READY, ServiceState.PAUSED, ServiceState.PREPARING})
 QUEUED_STAGE = "queued"
 ISOLATION_STAGE = "isolation"
 
@@ -84,6 +83,10 @@ class Record:
     def alive(self) -> bool:
         """Whether it waits, starts or runs; a stopping one does not count."""
         return self.state in (SandboxState.QUEUED, SandboxState.STARTING, SandboxState.READY)
+
+    def forget(self) -> None:
+        """It is gone: let go of everything but the facts."""
+        self.loaded = self.spec = self.status = None
 
     @property
     def idle_at(self) -> float | None:

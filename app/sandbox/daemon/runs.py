@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import logging
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence, Set
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager, suppress
 
 from app.errors import Conflict, InvalidInput, PlatformError
 from app.sandbox import sandbox_pb2 as pb
 from app.sandbox.daemon import specification
-from app.sandbox.daemon.life import START_SECONDS
+from app.sandbox.daemon.clean_state import CleanState
 from app.sandbox.daemon.record import Record
 from app.sandbox.daemon.sandboxes import Sandboxes
-from app.sandbox.model import Purpose, SandboxState, ServiceState, ServiceStatus
+from app.sandbox.model import Purpose, SandboxState
 from app.sandbox.prober.bridge import Job, ProberRun
-from app.sandbox.prober.calls import ENDED, Calls
+from app.sandbox.prober.calls import Calls
 from app.sandbox.prober.frames import ProberFault
 from app.sandbox.prober.score import Tally
 
@@ -32,6 +31,7 @@ class Runs:
     def __init__(self, sandboxes: Sandboxes) -> None:
         self._sandboxes = sandboxes
         self._engine = sandboxes.engine
+        self._clean = CleanState(sandboxes)
 
     async def run(
         self, sandbox_id: str, seed: int, only: Sequence[str] = (), files: Mapping[str, bytes] | None = None
@@ -77,7 +77,7 @@ class Runs:
         yield _stage("sandbox", began)
         if files is not None:
             began = time.monotonic()
-            await self._reset(record, calls, files)
+            await self._clean.make(record, calls, files)
             yield _stage("reset", began)
         before = record.services
         try:
@@ -86,7 +86,7 @@ class Runs:
                     yield event
         finally:
             if record.purpose is Purpose.PRACTICE and record.state is SandboxState.READY:
-                await self._put_back(record, before, calls.touched)
+                await self._clean.put_back(record, before, calls.touched)
 
     @asynccontextmanager
     async def _claimed(self, record: Record) -> AsyncIterator[None]:
@@ -111,58 +111,6 @@ class Runs:
                     raise ProberFault(f"The sandbox ended before its checks could begin: {why}")
                 await changes.next()
 
-    async def _reset(self, record: Record, calls: Calls, files: Mapping[str, bytes]) -> None:
-        """A clean state: given services first, then the learner's on the new workspace; manual ones wait again."""
-        assert record.spec is not None
-        record.revision = await self._engine.put(record.id, files)
-        statuses = {status.full_name: status for status in await calls.statuses()}
-        for service in record.spec.services:
-            if len([s for s in statuses.values() if s.name == service.name]) != service.replicas:
-                await self._engine.scale(record.id, service.name, service.replicas)
-        await asyncio.gather(*(calls.reset(s.name) for s in record.spec.services if s.given))
-        await self._wait_settled(record)
-        for service in (s for s in record.spec.services if not s.given):
-            for status in (s for s in await calls.statuses() if s.name == service.name):
-                if service.start == "launch":
-                    await self._engine.restart(record.id, status.full_name)
-                elif status.state not in (*ENDED, ServiceState.WAITING):
-                    await self._engine.stop_service(record.id, status.full_name, grace=0.0)
-        await self._wait_settled(record)
-
-    async def _wait_settled(self, record: Record) -> None:
-        """Wait until the engine's own word, not one that was sent before the reset, says that all is well."""
-        deadline = time.monotonic() + START_SECONDS
-        with self._sandboxes.changes.subscribe(record.id) as changes:
-            while True:
-                record.status = await self._engine.status(record.id)
-                if self._sandboxes.life.settled(record):
-                    return
-                if time.monotonic() > deadline:
-                    raise ProberFault("The sandbox did not become ready again after its reset.")
-                with suppress(TimeoutError):
-                    await asyncio.wait_for(changes.next(), 0.5)
-
-    async def _put_back(self, record: Record, before: Sequence[ServiceStatus], touched: Set[str]) -> None:
-        """Undo what faults left behind, so that the learner finds the sandbox as it was.
-
-        A service that ended without our doing stays ended: the learner wants to see that.
-        """
-        assert record.spec is not None
-        try:
-            now = {s.full_name: s for s in (await self._engine.status(record.id)).services}
-            for service in record.spec.services:
-                replicas = sum(s.name == service.name for s in before)
-                if replicas != sum(s.name == service.name for s in now.values()):
-                    await self._engine.scale(record.id, service.name, replicas)
-            for old in (s for s in before if s.full_name in touched and s.full_name in now):
-                state = now[old.full_name].state
-                if state is ServiceState.PAUSED and old.state is not ServiceState.PAUSED:
-                    await self._engine.resume(record.id, old.full_name)
-                elif state in ENDED and old.state not in (*ENDED, ServiceState.WAITING):
-                    await self._engine.start(record.id, old.full_name)
-        except PlatformError as error:
-            log.warning("sandbox %s could not be put back: %s", record.id, error.message)
-
     async def _finished(self, record: Record, run: ProberRun, seed: int, error: str) -> pb.RunFinished:
         tally: Tally = run.tally
         # A fault of the platform leaves no verdict on the learner, whatever had been found until then.
@@ -178,13 +126,13 @@ class Runs:
 
     async def _log_tails(self, record: Record) -> dict[str, str]:
         tails: dict[str, str] = {}
-        learner = [s for s in record.services if not record.is_given(s.name)]
-        for status in learner[:TAILS_AT_MOST]:
-            with suppress(PlatformError, TimeoutError):
+        with suppress(PlatformError, TimeoutError):
+            statuses = (await self._engine.status(record.id)).services
+            for status in [s for s in statuses if not record.is_given(s.name)][:TAILS_AT_MOST]:
                 start = max(0, status.log_bytes - TAIL_BYTES)
                 chunk = await self._engine.logs(record.id, status.full_name, start, TAIL_BYTES)
-                tails[status.full_name] = chunk.data[-TAIL_BYTES:].decode("utf-8", "replace")
-        return tails
+                tails[status.full_name] = chunk.data.decode("utf-8", "replace")
+        return {name: tail for name, tail in tails.items() if tail}
 
 
 def _stage(name: str, began: float) -> pb.RunEvent:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import re
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import inf
 
@@ -19,17 +19,17 @@ from app.sandbox.daemon.life import Clock, Life, stage_key
 from app.sandbox.daemon.preparation import Preparation
 from app.sandbox.daemon.record import ISOLATION_STAGE, QUEUED_STAGE, Ending, Record, Stage
 from app.sandbox.daemon.usual import UsualTimes
-from app.sandbox.engine import Engine, NoSuchService
+from app.sandbox.engine import Engine
 from app.sandbox.journal import Entry, Journal
-from app.sandbox.model import LogChunk, Purpose, SandboxSpec, SandboxState, ServiceState
+from app.sandbox.model import Purpose, SandboxSpec, SandboxState
 
+log = logging.getLogger(__name__)
 IDLE_SECONDS = 20 * 60.0  #: without any interaction, practice only
 EXTEND_SECONDS = 30 * 60.0
 EXTENSIONS = 2
 LISTED_SECONDS = 10 * 60.0  #: how long a gone sandbox is still listed
 REMEMBERED_SECONDS = 24 * 3600.0  #: how long its id is refused to start again
 CHECKING_TTL_MINUTES = 15  #: gradings and proofs that nobody stopped
-MAX_REPLICAS = 4
 _ISOLATION_SECONDS = 0.5
 _ID = re.compile(r"[0-9a-z]{8,40}")
 _REASON = re.compile(r"[a-z-]{1,32}")
@@ -157,6 +157,18 @@ class Sandboxes:
             self.touch(record)
         return record
 
+    def ready(self, sandbox_id: str) -> Record:
+        """One that can be used, and now is: its idle clock starts anew.
+
+        Raises:
+            NotFound: never heard of it.
+            Conflict: it is not ready.
+        """
+        record = self.get(sandbox_id, touch=True)
+        if record.state is not SandboxState.READY or _is_ending(record):
+            raise Conflict(f"The sandbox is {record.state}.", code="sandbox-not-ready", details={"state": record.state})
+        return record
+
     def touch(self, record: Record) -> None:
         """Somebody uses it: the idle clock starts anew."""
         record.touched = self.clock.monotonic()
@@ -164,13 +176,6 @@ class Sandboxes:
     def find(self, sandbox_id: str) -> Record | None:
         """One sandbox, if it is known."""
         return self._records.get(sandbox_id)
-
-    async def logs(self, sandbox_id: str, service: str, offset: int, limit: int) -> LogChunk:
-        """A piece of a replica's kept output."""
-        record = self.get(sandbox_id)
-        if record.status is None:
-            raise Conflict(f"The sandbox is {record.state}.", code="sandbox-not-ready", details={"state": record.state})
-        return await self.engine.logs(sandbox_id, self._replica(record, service), offset, limit)
 
     def list(self, owner: str = "", purpose: str = "", *, gone_too: bool = False) -> Sequence[Record]:
         """Sandboxes, oldest first; the gone ones for ten minutes."""
@@ -183,53 +188,9 @@ class Sandboxes:
             and (record.state is not SandboxState.GONE or (gone_too and record.entry.ended_at >= horizon))
         ]
 
-    async def apply(self, sandbox_id: str, files: Mapping[str, bytes], *, restart: bool, services: Sequence[str]) -> Record:
-        """Put a new workspace; with `restart`, restart the named services (none named: the learner's that were started)."""
-        record = self._ready(sandbox_id)
-        assert record.loaded is not None
-        merged = specification.workspace(record.loaded, files)
-        started = [s.full_name for s in record.services if not record.is_given(s.name) and s.state is not ServiceState.WAITING]
-        targets = [self._replica(record, name) for name in services or started] if restart else []
-        async with self._change(record):
-            record.revision = await self.engine.put(sandbox_id, merged)
-            await asyncio.gather(*(self.engine.restart(sandbox_id, name) for name in targets))
-        return record
-
-    async def control(self, sandbox_id: str, service: str, action: str, replicas: int = 0) -> Record:
-        """Do one thing to one service.
-
-        Args:
-            action: start, stop, kill, pause, resume, restart or scale (`replicas`, 0..4, by the service's plain name).
-        """
-        record = self._ready(sandbox_id)
-        engine = self.engine
-        actions = {
-            "start": engine.start,
-            "stop": engine.stop_service,
-            "kill": engine.kill,
-            "pause": engine.pause,
-            "resume": engine.resume,
-            "restart": engine.restart,
-        }
-        if action == "scale":
-            spec = record.service(service)
-            if spec is None:
-                raise NoSuchService(f"There is no service `{service[:40]}`.")
-            if spec.given or not 0 <= replicas <= MAX_REPLICAS:
-                raise InvalidInput(f"Your own services can be scaled, from 0 to {MAX_REPLICAS}.", code="cannot-scale")
-            async with self._change(record):
-                await engine.scale(sandbox_id, service, replicas)
-            return record
-        if action not in actions:
-            raise InvalidInput(f"A service can be: {', '.join((*actions, 'scale'))}.", code="unknown-action")
-        name = self._replica(record, service)
-        async with self._change(record):
-            await actions[action](sandbox_id, name)
-        return record
-
     def extend(self, sandbox_id: str) -> Record:
         """Half an hour more, twice."""
-        record = self._ready(sandbox_id)
+        record = self.ready(sandbox_id)
         if not record.extensions_left:
             raise Conflict("This sandbox has been extended as often as possible.", code="no-extensions-left")
         assert record.expires is not None
@@ -269,7 +230,10 @@ class Sandboxes:
         old = [r.id for r in self._records.values() if r.state is SandboxState.GONE and r.entry.ended_at < horizon]
         for sandbox_id in old:
             del self._records[sandbox_id]
-            await self._journal.forget(sandbox_id)
+            try:
+                await self._journal.forget(sandbox_id)
+            except OSError as error:
+                log.error("journal: %s: %s", sandbox_id, error)
 
     # Inside
 
@@ -297,6 +261,7 @@ class Sandboxes:
         try:
             await self.life.live(record)
         finally:
+            record.forget()
             self.admission.leave(record.id)
             self._admit()
 
@@ -321,26 +286,6 @@ class Sandboxes:
                     code="one-sandbox-each",
                     details={"sandbox": other.id, "exercise": other.entry.exercise_id},
                 )
-
-    def _ready(self, sandbox_id: str) -> Record:
-        record = self.get(sandbox_id, touch=True)
-        if record.state is not SandboxState.READY or _is_ending(record):
-            raise Conflict(f"The sandbox is {record.state}.", code="sandbox-not-ready", details={"state": record.state})
-        return record
-
-    def _replica(self, record: Record, name: str) -> str:
-        if all(status.full_name != name for status in record.services):
-            raise NoSuchService(f"There is no service `{name[:40]}`.")
-        return name
-
-    @asynccontextmanager
-    async def _change(self, record: Record) -> AsyncIterator[None]:
-        """Hold a record while its services are changed; checks that run have it for themselves."""
-        if record.checks_running:
-            raise Conflict("Checks are running in this sandbox; wait until they end.", code="checks-running")
-        async with record.busy:
-            yield
-        self.changes.publish(record.id)
 
 
 def _is_ending(record: Record) -> bool:

@@ -20,6 +20,7 @@ from app.sandbox.daemon.preparation import Preparation
 from app.sandbox.daemon.runs import Runs
 from app.sandbox.daemon.sandboxes import Sandboxes
 from app.sandbox.daemon.service import ErrorsToStatuses, Sandboxd, Watcher
+from app.sandbox.daemon.services import Services
 from app.sandbox.daemon.sockets import APP_GROUP, LIVE_GROUP, private_socket
 from app.sandbox.first_of import first_of
 from app.sandbox.grants import TicketVerifier
@@ -75,10 +76,12 @@ async def running(sandboxes: Sandboxes, images: Preparation, verifier: TicketVer
     images.start()
     try:
         async with AsyncExitStack() as sockets:
-            control = Sandboxd(sandboxes, Runs(sandboxes), SandboxdMetrics(sandboxes, lag))
+            services = Services(sandboxes)
+            control = Sandboxd(sandboxes, services, Runs(sandboxes), SandboxdMetrics(sandboxes, lag))
+            streams = ByteSocket(sandboxes, services, verifier)
             await sockets.enter_async_context(_listening(folder / "control.sock", APP_GROUP, control=control))
             await sockets.enter_async_context(_listening(folder / "watch.sock", LIVE_GROUP, watcher=Watcher(sandboxes)))
-            await sockets.enter_async_context(ByteSocket(sandboxes, verifier).listening(folder / "bytes.sock", LIVE_GROUP))
+            await sockets.enter_async_context(streams.listening(folder / "bytes.sock", LIVE_GROUP))
             yield
     finally:
         watching.cancel()

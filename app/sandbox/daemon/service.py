@@ -15,13 +15,14 @@ from typing import TYPE_CHECKING, Any
 import grpc
 from google.protobuf.message import Message
 
-from app.errors import InvalidInput, PlatformError, TooLarge
+from app.errors import InvalidInput, PlatformError
 from app.sandbox import sandbox_pb2 as pb
 from app.sandbox import sandbox_pb2_grpc as rpc
 from app.sandbox.daemon import messages
 from app.sandbox.daemon.metrics import SandboxdMetrics
 from app.sandbox.daemon.runs import Runs
 from app.sandbox.daemon.sandboxes import LaunchOrder, Sandboxes
+from app.sandbox.daemon.services import Services
 from app.sandbox.faults import as_status, encode
 from app.sandbox.model import Purpose
 
@@ -36,8 +37,9 @@ WATCH_INTERVAL = 0.1  #: so that a sandbox is sent at most ten times a second
 class Sandboxd(rpc.SandboxdServicer):  # type: ignore[misc]
     """`service Sandboxd`."""
 
-    def __init__(self, sandboxes: Sandboxes, runs: Runs, metrics: SandboxdMetrics) -> None:
+    def __init__(self, sandboxes: Sandboxes, services: Services, runs: Runs, metrics: SandboxdMetrics) -> None:
         self._sandboxes = sandboxes
+        self._services = services
         self._runs = runs
         self._metrics = metrics
 
@@ -73,10 +75,10 @@ class Sandboxd(rpc.SandboxdServicer):  # type: ignore[misc]
 
     async def Apply(self, request: pb.ApplyRequest, context: Context) -> pb.Sandbox:
         files, services = _files(request.files), list(request.services)
-        return self._message(await self._sandboxes.apply(request.id, files, restart=request.restart, services=services))
+        return self._message(await self._services.apply(request.id, files, restart=request.restart, services=services))
 
     async def Control(self, request: pb.ControlRequest, context: Context) -> pb.Sandbox:
-        return self._message(await self._sandboxes.control(request.id, request.service, request.action, request.replicas))
+        return self._message(await self._services.control(request.id, request.service, request.action, request.replicas))
 
     async def Extend(self, request: pb.ExtendRequest, context: Context) -> pb.Sandbox:
         return self._message(self._sandboxes.extend(request.id))
@@ -88,7 +90,7 @@ class Sandboxd(rpc.SandboxdServicer):  # type: ignore[misc]
         if request.offset < 0 or request.limit < 0:
             raise InvalidInput("Offset and limit are not negative.")
         limit = min(request.limit or MAX_LOG_PAGE, MAX_LOG_PAGE)
-        chunk = await self._sandboxes.logs(request.id, request.service, request.offset, limit)
+        chunk = await self._services.logs(request.id, request.service, request.offset, limit)
         after = chunk.offset + len(chunk.data)
         return pb.LogsReply(data=chunk.data, offset=chunk.offset, next_offset=after, dropped=chunk.dropped)
 
@@ -170,8 +172,6 @@ def _purpose(name: str) -> Purpose:
 
 
 def _files(files: Sequence[pb.File]) -> Mapping[str, bytes]:
-    if len(files) > 256:
-        raise TooLarge("Too many files.", details={"limit": 256})
     found = {file.path: file.content for file in files}
     if len(found) != len(files):
         raise InvalidInput("A path appears twice.")

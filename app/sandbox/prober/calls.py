@@ -10,12 +10,12 @@ from typing import Any
 
 from app.errors import InvalidInput, PlatformError
 from app.sandbox.daemon.changes import Changes
+from app.sandbox.daemon.record import ENDED
 from app.sandbox.engine import Engine, NoSuchService
 from app.sandbox.images.definition import ImageDefinition
-from app.sandbox.model import SandboxSpec, ServiceState, ServiceStatus
+from app.sandbox.model import SandboxSpec, ServiceStatus
 from app.sandbox.prober.frames import Call
 
-ENDED = frozenset({ServiceState.EXITED, ServiceState.CRASHED, ServiceState.STOPPED, ServiceState.FAILED})
 RESET_SECONDS = 20.0
 _LOOK_AGAIN_SECONDS = 0.5
 
