@@ -11,6 +11,7 @@ import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from itertools import count
 from pathlib import Path
 
 import structlog
@@ -30,6 +31,7 @@ from app.errors import ContentInvalid, Problem
 from app.settings import Settings
 
 log = structlog.get_logger()
+_editions = count(1)
 _TASK = TypeAdapter(tuple[str, tuple[Problem, ...]])
 
 
@@ -142,6 +144,7 @@ class Catalog:
         exercises: what can be opened, with `get`, `exercises` and `problems` (`ExerciseCatalog`).
         problems: faults that withhold a module, lesson or exercise.
         remarks: where something served falls short of the standard (word counts, code length…).
+        edition: differs between any two loads of this process, for caches of what is made from a catalog.
     """
 
     course: CourseDef | None
@@ -151,6 +154,7 @@ class Catalog:
     problems: tuple[Problem, ...]
     remarks: tuple[Problem, ...] = ()
     tasks: Mapping[tuple[str, Lang], str] = field(default_factory=dict, repr=False)
+    edition: int = field(default_factory=_editions.__next__, compare=False)
 
     def lesson(self, lesson_id: str) -> Lesson | None:
         return self.lessons.get(lesson_id)

@@ -6,11 +6,10 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from sqlalchemy import CompoundSelect, literal, select, union_all
+from sqlalchemy import text
 
 from app.db import Database
-from app.grading.model import Submission, Verdict
-from app.learning.model import LessonProgress, QuizAnswer
+from app.grading.model import Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +33,16 @@ class Reader:
 
 
 GUEST = Reader()
+#: written out, since building and caching the same statement with expressions costs more than running it
+_READER = text("""
+    SELECT 'lesson' AS kind, lesson_id AS item, '' AS value, done_at IS NOT NULL AS flag
+      FROM lesson_progress WHERE user_id = :user_id AND lesson_id >= :first AND lesson_id < :beyond
+    UNION ALL
+    SELECT 'quiz', quiz_id, answer, correct FROM quiz_answers WHERE user_id = :user_id AND lesson_id = :lesson_id
+    UNION ALL
+    SELECT DISTINCT 'verdict', exercise_id, verdict, verdict IS NOT NULL
+      FROM submissions WHERE user_id = :user_id AND exercise_id = :exercise_id
+""")
 
 
 class LessonPages:
@@ -44,20 +53,14 @@ class LessonPages:
 
     def reader(self, user_id: str, module_id: str, lesson_id: str, exercise_id: str | None) -> Reader:
         """What the page of `lesson_id` shows of a learner's work."""
-        read = select(literal("lesson"), LessonProgress.lesson_id, literal(""), LessonProgress.done_at.is_not(None))
-        answered = select(literal("quiz"), QuizAnswer.quiz_id, QuizAnswer.answer, QuizAnswer.correct)
-        graded = select(literal("verdict"), Submission.exercise_id, Submission.verdict, Submission.verdict.is_not(None))
-        everything: CompoundSelect[str, str, str, bool] = union_all(
-            read.where(
-                LessonProgress.user_id == user_id, LessonProgress.lesson_id.startswith(f"{module_id}-l", autoescape=True)
-            ),
-            answered.where(QuizAnswer.user_id == user_id, QuizAnswer.lesson_id == lesson_id),
-            graded.where(Submission.user_id == user_id, Submission.exercise_id == (exercise_id or "")).distinct(),
-        )
+        asked = {
+            "user_id": user_id, "lesson_id": lesson_id, "exercise_id": exercise_id or "",
+            "first": f"{module_id}-l", "beyond": f"{module_id}-m",
+        }  # fmt: skip
         with self._database.read() as session:
-            rows = session.execute(everything).all()
+            rows = session.execute(_READER, asked).all()
         return Reader(
-            lessons={key: bool(flag) for kind, key, _text, flag in rows if kind == "lesson"},
-            answers={key: json.loads(text) for kind, key, text, _flag in rows if kind == "quiz"},
-            verdicts=frozenset(str(text) for kind, _key, text, flag in rows if kind == "verdict" and flag),
+            lessons={item: bool(flag) for kind, item, _value, flag in rows if kind == "lesson"},
+            answers={item: json.loads(value) for kind, item, value, _flag in rows if kind == "quiz"},
+            verdicts=frozenset(value for kind, _item, value, flag in rows if kind == "verdict" and flag),
         )

@@ -7,7 +7,6 @@ from typing import Any
 
 from flask import Blueprint, Response, jsonify, redirect, render_template, request, url_for
 from flask_babel import gettext as _
-from markupsafe import Markup
 
 from app.content.catalog import Catalog, LessonEntry
 from app.content.lesson import Lesson
@@ -17,13 +16,13 @@ from app.learning.lesson_page import GUEST, Reader
 from app.web.context import cases, user, visitor
 from app.web.headers import allow_inline_styles
 from app.web.language import lang
+from app.web.lesson_parts import frame, lesson_parts
 from app.web.paths import local_path
 from app.web.quiz_forms import marked, read_answer
 from app.web.start import course_comb, module_of
 
 blueprint = Blueprint("lessons", __name__)
 blueprint.add_app_template_filter(marked, "marked")
-blueprint.add_app_template_filter(lambda html: Markup(html), "ready")  # noqa: S704 - rendered and cleaned by app.content.markdown
 MAX_GUEST_ITEMS = 300
 
 
@@ -44,7 +43,7 @@ def lesson(lesson_id: str) -> str | tuple[str, int]:
     """One lesson."""
     found = _lesson(lesson_id)
     if visitor() is None and not found.free:
-        return render_template("lessons/closed.html", **_frame(found, GUEST)), 401
+        return render_template("lessons/closed.html", **frame(cases().catalog, found, found.text(lang()), GUEST)), 401
     return _page(found, again=request.args.get("again", ""))
 
 
@@ -110,7 +109,9 @@ def _judge(quiz: Quiz, given: object) -> Judgement:
 
 def _answered(lesson: Lesson, quiz: Quiz, judgement: Judgement) -> Any:
     if request.headers.get("HX-Request"):
-        return render_template("lessons/_quiz.html", quiz=quiz, judgement=judgement, lesson_id=lesson.id, fresh=True)
+        return render_template(
+            "lessons/_quiz.html", quiz=quiz, judgement=judgement, lesson_id=lesson.id, guest=visitor() is None, fresh=True
+        )
     if visitor() is not None:
         return redirect(url_for("lessons.lesson", lesson_id=lesson.id) + f"#quiz-{quiz.id}", 303)
     return _page(lesson, judged={quiz.id: judgement})
@@ -137,10 +138,9 @@ def _page(
     text = lesson.text(lang())
     if text.diagrams:
         allow_inline_styles()
-    stored = {quiz.id: _stored(quiz, reader) for quiz in text.quizzes if quiz.id != again}
-    return render_template(
-        "lessons/lesson.html", judged={**stored, **(judged or {})}, notes=notes or {}, **_frame(lesson, reader)
-    )  # fmt: skip
+    answered = {quiz.id: _stored(quiz, reader) for quiz in text.quizzes if quiz.id != again} | dict(judged or {})
+    parts = lesson_parts(cases().catalog, lesson, text, reader, answered, notes or {}, guest=person is None)
+    return render_template("lessons/lesson.html", lesson=lesson, text=text, parts=parts)
 
 
 def _stored(quiz: Quiz, reader: Reader) -> Judgement | None:
@@ -150,17 +150,6 @@ def _stored(quiz: Quiz, reader: Reader) -> Judgement | None:
         return None if given is None else quiz.judge(given)
     except InvalidInput:
         return None
-
-
-def _frame(lesson: Lesson, reader: Reader) -> dict[str, Any]:
-    """What surrounds a lesson's text."""
-    catalog = cases().catalog
-    before, after = catalog.neighbours(lesson.id)
-    return {
-        "lesson": lesson, "text": lesson.text(lang()), "reader": reader, "module": catalog.module(lesson.module_id),
-        "before": before, "after": after, "exercise": catalog.exercise_entry(lesson.exercise_id or ""),
-        "needed": [entry for key in lesson.front.prerequisites if (entry := catalog.entry(key))],
-    }  # fmt: skip
 
 
 def _go_on(catalog: Catalog, step_id: str) -> LessonEntry | None:

@@ -87,9 +87,15 @@ def diagram(fence: Fence, lang: Lang, anchor: str = "") -> Markup:
         '<pre class="diagram-source">{}</pre></div>'
         '<details class="diagram-text" open><summary>{}</summary><p>{}</p></details></figure>'
     ).format(
-        _id(anchor), title or words["diagram"], words["close"], words["enlarge"], title or words["diagram"], fence.text, words["diagram-text"],
+        _id(anchor),
+        title or words["diagram"],
+        words["close"],
+        words["enlarge"],
+        title or words["diagram"],
+        fence.text,
+        words["diagram-text"],
         description,
-    )  # fmt: skip
+    )
 
 
 def accessible_name(fence: Fence) -> tuple[str, str]:
