@@ -4,7 +4,7 @@ Inside the prober it is imported as `kit`: `from kit import Kit, Text, check, eq
 """
 
 from .draw import Draw
-from .match import Matcher, at_least, at_most, equal, includes, that
+from .match import Matcher, at_least, at_most, equal, has_all, includes, that
 from .registry import check
 from .services import Exit, Replica, Service
 from .trial import Kit
@@ -24,6 +24,7 @@ __all__ = [
     "at_most",
     "check",
     "equal",
+    "has_all",
     "includes",
     "that",
 ]

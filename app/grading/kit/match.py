@@ -56,6 +56,16 @@ def includes(item: Any) -> Matcher[Any]:
     return Matcher(lambda value: item in value, Text(f"есть {brief(item)}", f"{brief(item)} is there"))
 
 
+def has_all(items: Sequence[Any]) -> Matcher[Any]:
+    """A collection that has every one of `items` in it, in any order and any number; what is missing is told."""
+
+    def found(value: Any) -> Text:
+        missing = brief([item for item in items if item not in value])
+        return Text(f"{brief(list(value))}; не хватает {missing}", f"{brief(list(value))}; missing {missing}")
+
+    return Matcher(lambda value: all(item in value for item in items), _as_it_is(list(items)), found)
+
+
 def that(accepts: Callable[[T], bool], ru: str, en: str, found: Callable[[T], Text] = _as_it_is) -> Matcher[T]:
     """Anything else: a judgement and its words."""
     return Matcher(accepts, Text(ru, en), found)

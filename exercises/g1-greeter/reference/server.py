@@ -1,4 +1,5 @@
 """The greeter: greets the shop's customers over gRPC."""
+
 from concurrent import futures
 
 import grpc

@@ -1,4 +1,5 @@
 """Consumer: takes orders from the queue and processes them."""
+
 import os
 
 import pika

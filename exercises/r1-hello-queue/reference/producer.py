@@ -1,4 +1,5 @@
 """Producer: puts today's orders into the queue and ends."""
+
 import os
 
 import pika

@@ -1,4 +1,5 @@
 """Another style: one thread, a coroutine for each call."""
+
 import asyncio
 import os
 

@@ -1,4 +1,5 @@
 """Another style: handlers made by hand, without generated base classes."""
+
 import threading
 from concurrent.futures import ThreadPoolExecutor
 

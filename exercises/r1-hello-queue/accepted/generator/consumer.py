@@ -1,4 +1,5 @@
 """Another style: the messages are a generator, at most one is under way."""
+
 import os
 from contextlib import closing
 

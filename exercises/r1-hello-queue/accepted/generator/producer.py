@@ -1,4 +1,5 @@
 """Another style: a context manager closes the connection, the broker confirms each message."""
+
 import os
 from contextlib import closing
 

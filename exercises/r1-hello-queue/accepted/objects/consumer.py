@@ -1,4 +1,5 @@
 """Another style: the consumer asks for one message at a time, and waits a moment when there is none."""
+
 import os
 
 import pika

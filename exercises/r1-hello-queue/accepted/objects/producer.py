@@ -1,4 +1,5 @@
 """Another style: a class, all messages prepared before anything is sent."""
+
 import os
 
 import pika
