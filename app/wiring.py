@@ -285,6 +285,7 @@ def worker(settings: Settings, slot: int = 0) -> Iterator[Worker]:
         PlaceTaken: another process runs in this slot.
     """
     from app.accounts.limits import Limits
+    from app.accounts.sign_ins import SignIns
     from app.db import Database, make_engine
     from app.grading.exercises import NewestExercises
     from app.grading.grader import Grader
@@ -318,6 +319,7 @@ def worker(settings: Settings, slot: int = 0) -> Iterator[Worker]:
             Routine("retry", 15.0, lambda: retry.sweep(lambda: sandboxd.doctor().usable)),
             Routine("forget-jobs", 3600.0, sweeper.forget_old),
             Routine("forget-limits", 3600.0, Limits(database).sweep),
+            Routine("forget-sign-ins", 3600.0, SignIns(database).sweep),
         )
         try:
             yield Worker(
