@@ -94,6 +94,7 @@ class Platform:
         self.frames: list[dict[str, Any]] = []
         self.worker = {"name": "worker", "state": "ready", "restarts": 0, "log_bytes": 0}
         self.log = ""
+        self.answers_after = 0.0
 
     def begin(self, *checks: str, seconds: float = 5, timeout: float = 30, **job: Any) -> subprocess.Popen[bytes]:
         needs = {"needy": ["wrong"]}
@@ -129,6 +130,7 @@ class Platform:
         return {frame["id"]: frame for frame in self.frames if frame["type"] == "check_finished"}
 
     def answer(self, call: dict[str, Any]) -> dict[str, Any]:
+        time.sleep(self.answers_after)
         match call["op"]:
             case "status":
                 return {"ok": True, "value": [self.worker]}
@@ -231,6 +233,13 @@ def test_checks_that_cannot_be_imported_are_errored_one_by_one(platform: Platfor
 def test_it_stops_after_the_first_failure_where_the_exercise_says_so(platform: Platform) -> None:
     results = platform.run("wrong", "fine", stop_at_first_failure=True)
     assert results["fine"]["status"] == "skipped"
+
+
+def test_a_machine_that_is_too_slow_judges_nobody(platform: Platform) -> None:
+    platform.answers_after = 0.1
+    results = platform.run("fine", "wrong")
+    assert (results["fine"]["status"], results["wrong"]["status"]) == ("passed", "errored")
+    assert "too slow to judge" in platform.stderr
 
 
 def test_sigterm_ends_it_with_the_check_that_runs(platform: Platform) -> None:

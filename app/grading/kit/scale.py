@@ -9,19 +9,28 @@ import time
 from .pipe import Pipe
 
 #: Medians of a prober in an idle sandbox on a machine with two cores of 2.5 GHz; seconds.
-QUIET_WORK, QUIET_ANSWER = 0.040, 0.010
+QUIET_WORK, QUIET_ANSWER = 0.020, 0.010
 SLOWEST = 6.0
 
 
-def measure(pipe: Pipe) -> float:
-    """The factor by which limits are stretched, 1..6: the worse of a piece of work and a question to the platform."""
+def slowness(pipe: Pipe) -> float:
+    """How many times slower than quiet: the worse of a piece of work and a question to the platform."""
     begun = time.monotonic()
     _work()
     worked = time.monotonic()
     pipe.call("status")
     answered = time.monotonic()
-    factor = max((worked - begun) / QUIET_WORK, (answered - worked) / QUIET_ANSWER)
-    return round(min(max(factor, 1.0), SLOWEST), 2)
+    return max((worked - begun) / QUIET_WORK, (answered - worked) / QUIET_ANSWER)
+
+
+def measure(pipe: Pipe) -> float:
+    """The factor by which limits are stretched, 1..6."""
+    return round(min(max(slowness(pipe), 1.0), SLOWEST), 2)
+
+
+def overloaded(pipe: Pipe) -> bool:
+    """Whether the sandbox is now slower than limits can make up for, in three looks of three: then nothing can be judged."""
+    return all(slowness(pipe) > SLOWEST for _ in range(3))
 
 
 def _work() -> None:

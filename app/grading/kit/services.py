@@ -12,6 +12,7 @@ from .waiting import Clock, poll
 from .words import Failed, Fault, Text
 
 RUNNING = frozenset({"preparing", "starting", "ready", "paused"})
+LONGEST_WAIT = 120.0  #: seconds that the platform waits in one call
 BROKEN = frozenset({"crashed", "failed"})
 
 
@@ -174,7 +175,7 @@ class Service:
         Raises:
             Failed: it still runs after `within` seconds (default `limit(15)`).
         """
-        limit = within if within is not None else self._clock.limit(15)
+        limit = min(within if within is not None else self._clock.limit(15), LONGEST_WAIT)
         value = self._pipe.call("await_exit", self.name, timeout=limit)
         if value.get("timeout"):
             raise Failed(
