@@ -45,7 +45,8 @@ def become(name: str) -> None:
 
 def main(arguments: list[str]) -> None:
     """Parse, drop, exec."""
-    user, pairs, parent = "", [], os.getppid()
+    user, umask, pairs, parent = "", 0o022, [], os.getppid()
+    os.umask(0o022)  # the places that folders are bound to must be enterable
     while arguments and arguments[0] != "--":
         option, value = arguments.pop(0), arguments.pop(0)
         if option == "--user":
@@ -54,7 +55,7 @@ def main(arguments: list[str]) -> None:
             source, target = value.split(":", 1)
             pairs.append((source, target))
         elif option == "--umask":
-            os.umask(int(value, 8))
+            umask = int(value, 8)
         else:
             sys.exit(f"drop: unknown option {option}")
     command = arguments[1:]
@@ -69,6 +70,7 @@ def main(arguments: list[str]) -> None:
     checked(libc.prctl(PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0), "die with the parent")
     if os.getppid() != parent:
         sys.exit("drop: the parent is gone")
+    os.umask(umask)
     os.execv(command[0], command)
 
 
