@@ -38,15 +38,15 @@ def programs(settings: Settings) -> tuple[Program, ...]:
 
 
 def command(program: Program, places: Places) -> tuple[str, ...]:
-    """Full argv: through `drop.py`, so that the program dies with the supervisor and, as root, runs as its account."""
+    """Full argv: through `drop.py`, so that the program dies with the supervisor, sees closed folders where accounts and pods
+    can enter them and, as root, runs as its account."""
     drop = Path(__file__).with_name("drop.py")
     argv = [sys.executable, "-I", str(drop), "--umask", "077" if program.account == APP_ACCOUNT else "022"]
+    for source, target in places.binds:
+        argv += ["--bind", f"{source}:{target}"]
     if places.as_root and program.account:
-        for source, target in places.binds:
-            argv += ["--bind", f"{source}:{target}"]
-        argv += ["--user", program.account, "--", str(places.seen(Path(sys.executable)))]
-    else:
-        argv += ["--", sys.executable]
+        argv += ["--user", program.account]
+    argv += ["--", str(places.seen(Path(sys.executable)))]
     return (*argv, *program.argv)
 
 
