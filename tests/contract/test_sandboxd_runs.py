@@ -104,6 +104,7 @@ class TestProberFaults:
             ("check('third')", "third"),
             ("check('first'); check('first')", "first"),
             ("say(type='check_finished', id='first', status='passed', seconds=0.1)", "first"),
+            ("check('first'); say(type='check_finished', id='first', status='failed', seconds=0.1)", "first"),
             ("check('first'); say(type='finished', scale=1.0)", "without a result for: second"),
             ("print('hello')", "not JSON"),
             ("say(type='verdict', verdict='passed')", "not valid"),
