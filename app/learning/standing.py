@@ -28,7 +28,7 @@ class Standings:
             Submission.user_id == user_id, Submission.verdict.in_((Verdict.PASSED, Verdict.FAILED))
         )
         with self._database.read() as session:
-            rows = session.execute(union_all(drafts, verdicts.distinct())).tuples().all()
+            rows = session.execute(union_all(drafts, verdicts.distinct())).all()
         found: dict[str, Standing] = {}
         for exercise_id, word in rows:
             standing: Standing = "passed" if word == "passed" else "failed" if word == "failed" else "begun"

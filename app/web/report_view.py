@@ -15,6 +15,7 @@ from app.web.exercise_words import stage_words
 from app.web.language import lang
 
 WIDTH = 1000.0  #: of the bar's drawing
+MAX_SENTENCE = 160  #: characters of what was seen that still fit into the first sentence
 _INSIDE = "service:"  #: a service's own start is part of the stage `ready`
 
 
@@ -36,6 +37,16 @@ class CheckView:
     look: str
     lesson: Link | None
     needs: tuple[str, ...]
+
+    @property
+    def seen(self) -> str:
+        """What was seen, in one line."""
+        return self.why.seen.partition("\n")[0] if self.why else ""
+
+    @property
+    def lines(self) -> str:
+        """The lines of a log below it; often empty."""
+        return self.why.seen.partition("\n")[2] if self.why else ""
 
 
 @dataclass(frozen=True)
@@ -77,13 +88,13 @@ def report_view(report: Report, exercise: Exercise | None, catalog: Catalog) -> 
 
 def _sentence(report: Report, failed: Sequence[CheckView]) -> str:
     if report.verdict == "passed":
-        return _("Passed: your services did everything that the checks asked of them.")
+        return str(_("Passed: your services did everything that the checks asked of them."))
     if report.verdict == "errored":
-        return _("This one is on us, not on you. No attempt was used.")
+        return str(_("This one is on us, not on you. No attempt was used."))
     first = failed[0]
-    if first.why and first.why.seen and len(first.why.seen) <= 160 and "\n" not in first.why.seen:
-        return _("“%(check)s”: %(seen)s", check=first.title, seen=first.why.seen)
-    return _("Begin with “%(check)s”.", check=first.title)
+    if first.seen and len(first.seen) <= MAX_SENTENCE:
+        return str(_("“%(check)s”: %(seen)s", check=first.title, seen=first.seen))
+    return str(_("Begin with “%(check)s”.", check=first.title))
 
 
 def _check(check: CheckReport, report: Report, exercise: Exercise | None, catalog: Catalog) -> CheckView:

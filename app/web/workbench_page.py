@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,7 @@ from flask_babel import gettext as _
 
 from app.accounts.model import User
 from app.content.exercise import Exercise
-from app.grading.proof import ProofState, proof_path, proof_state
+from app.grading.proof import ProofState, proof_state
 from app.learning.sandbox_view import SandboxView
 from app.learning.workbench import Workbench
 from app.web.context import cases, settings
@@ -74,40 +73,53 @@ def service_facts(sandbox: SandboxView | None) -> list[dict[str, Any]]:
 def script_texts() -> dict[str, str]:
     """Sentences that only the script says. `{name}` is filled in by it."""
     return {
-        "saved": _("Saved {time}"), "saving": _("Saving…"), "editing": _("Not saved yet"),
-        "retrying": _("Not saved, retrying in {seconds} s"), "retryingNow": _("Not saved, retrying…"),
-        "kept": _("Kept in this browser"), "starter": _("Starter files"),
-        "signedOut": _("Not saved: you were signed out"), "refused": _("Not saved: {why}"), "conflict": _("Not saved: changed elsewhere"),
-        "escape": _("Press Tab to leave the editor."), "file": _("{path}, editor"), "readonly": _("{path}, read only"),
-        "follow": _("follow"), "paused": _("paused"), "restartMark": _("{service} started again"),
-        "noOutput": _("No output yet."), "logsLost": _("{count} bytes were dropped: the log is full."),
-        "allServices": _("all services"), "minutes": _("{count} min"), "seconds": _("{count} s"), "hours": _("{count} h"),
-        "left": _("{time} left"), "closesSoon": _("The sandbox closes in 5 minutes. Your files are kept."),
-        "ready": _("The sandbox is ready."), "gone": _("The sandbox is closed."),
-        "passed": _("passed"), "failed": _("not passed yet"), "errored": _("our fault"), "running": _("being checked"),
-        "announcePassed": _("Passed: {passed} of {total}."), "announceFailed": _("Not passed yet: {passed} of {total}. {sentence}"),
-        "announceErrored": _("This one is on us. No attempt was used."), "announceReset": _("The starter is back. Your files are a restore point."),
-        "announceRestored": _("Restored. What was here before is a restore point."), "applied": _("Restarted with your files."),
+        "saved": _("Saved {time}"),
+        "saving": _("Saving…"),
+        "editing": _("Not saved yet"),
+        "retrying": _("Not saved, retrying in {seconds} s"),
+        "kept": _("Kept in this browser"),
+        "starter": _("Starter files"),
+        "signedOut": _("Not saved: you were signed out"),
+        "refused": _("Not saved: {why}"),
+        "conflict": _("Not saved: changed elsewhere"),
+        "escape": _("Press Tab to leave the editor."),
+        "file": _("{path}, editor"),
+        "readonly": _("{path}, read only"),
+        "follow": _("follow"),
+        "paused": _("paused"),
+        "restartMark": _("{service} started again"),
+        "noOutput": _("No output yet."),
+        "logsLost": _("{count} bytes were dropped: the log is full."),
+        "allServices": _("all services"),
+        "minutes": _("{count} min"),
+        "seconds": _("{count} s"),
+        "hours": _("{count} h"),
+        "closesSoon": _("The sandbox closes in 5 minutes. Your files are kept."),
+        "ready": _("The sandbox is ready."),
+        "gone": _("The sandbox is closed."),
+        "passed": _("passed"),
+        "failed": _("not passed yet"),
+        "errored": _("our fault"),
+        "announcePassed": _("Passed: {passed} of {total}."),
+        "announceFailed": _("Not passed yet: {passed} of {total}. {sentence}"),
+        "announceErrored": _("This one is on us. No attempt was used."),
+        "announceReset": _("The starter is back. Your files are a restore point."),
+        "announceRestored": _("Restored. What was here before is a restore point."),
+        "applied": _("Restarted with your files."),
         "offline": _("The platform does not answer. Your text is kept in this browser."),
-        "stale": _("Live states are away; asking every few seconds instead."),
-        "failedAction": _("That did not work: {why}"), "again": _("Try again in {seconds} s."),
-        "mine": _("Mine, in this tab"), "theirs": _("Saved elsewhere"), "same": _("no difference"),
+        "failedAction": _("That did not work: {why}"),
+        "mine": _("Mine, in this tab"),
+        "theirs": _("Saved elsewhere"),
+        "same": _("no difference"),
         "startFirst": _("The sandbox starts first; the checks follow when it is ready."),
-        "oldCode": _("Your services run older files than these."), "apply": _("Restart with my files"), "close": _("Close"),
+        "oldCode": _("Your services run older files than these."),
+        "apply": _("Restart with my files"),
+        "close": _("Close"),
         "doesNotCount": _("does not count until you submit"),
         "secondSandbox": _("Your sandbox of “{title}” is running."),
-    }  # fmt: skip
+    }
 
 
 def proof_of(exercise: Exercise) -> ProofState:
     """Whether the checks of an exercise are proved to tell right from wrong."""
-    try:
-        stamp = proof_path(exercise).stat().st_mtime_ns
-    except FileNotFoundError:
-        stamp = 0
-    return _proof(exercise, settings().images_dir, stamp)
-
-
-@lru_cache(maxsize=256)
-def _proof(exercise: Exercise, images_dir: Path, _stamp: int) -> ProofState:
-    return proof_state(exercise, images_dir)
+    return proof_state(exercise, settings().images_dir)

@@ -43,7 +43,10 @@ function showNext(now) {
   if ($("run")) $("run").disabled = busy;
 }
 
+let told = "";
 function onAttempt(attempt) {
+  if (told && told !== attempt.state) refreshHistory();
+  told = attempt.state ?? "";
   const place = $("score");
   const counted = attempt.total ? `${attempt.passed}/${attempt.total}` : "";
   for (const element of document.querySelectorAll("[data-check-count]")) element.textContent = counted;
@@ -95,6 +98,10 @@ async function submit() {
   } catch (problem) { note(say("failedAction", { why: problem.message }), "bad"); }
 }
 
+async function start() {
+  if (await sandbox.start()) panes.showLower("logs");
+}
+
 /** Ctrl+S: save, and where services of the learner's run, restart them with it. */
 async function apply() {
   const now = sandbox.now();
@@ -113,13 +120,13 @@ async function showPoints() {
 }
 
 const deeds = {
-  run: () => run(), submit, apply, start: () => sandbox.start(), stop: () => sandbox.stop(), extend: () => sandbox.extend(),
+  run: () => run(), submit, apply, start, stop: () => sandbox.stop(), extend: () => sandbox.extend(),
   control: ({ service, action }) => sandbox.control(service, action),
   logs: ({ service }) => { logs.show(service); panes.show("logs"); },
   replay: ({ check, seed }) => run([check], Number(seed)),
   points: showPoints, reset: () => files.reset(), restore: ({ point }) => { $("dialog-points").close(); files.restore(point); },
   keys: () => askBy($("dialog-keys")), marks: () => marks.again(), "marks-hide": () => marks.hide(),
-  "task-open": () => panes.openTask(), "task-close": () => panes.closeTask(),
+  full: () => panes.full(), "task-open": () => panes.openTask(), "task-close": () => panes.closeTask(),
   stuck: () => { panes.openTask(); $("hints").scrollIntoView({ block: "center" }); $("next-hint")?.focus(); },
 };
 

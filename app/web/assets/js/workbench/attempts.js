@@ -20,7 +20,7 @@ function tabIcon(kind) {
 
 export function attemptNow() {
   const data = document.getElementById("attempt")?.dataset ?? {};
-  return { kind: data.kind, id: data.id, url: data.url, settled: data.settled === "yes", verdict: data.verdict, passed: Number(data.passed), total: Number(data.total), sentence: data.sentence };
+  return { kind: data.kind, id: data.id, state: data.state, url: data.url, settled: data.settled === "yes", verdict: data.verdict, passed: Number(data.passed), total: Number(data.total), sentence: data.sentence };
 }
 
 function tell(attempt) {

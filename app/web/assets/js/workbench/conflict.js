@@ -32,7 +32,7 @@ export async function chooseVersion(mine, theirs, files) {
   }
 
   tabs.replaceChildren(...paths.map((path) => {
-    const tab = Object.assign(document.createElement("button"), { type: "button", className: "tab", textContent: mine[path] === theirs[path] ? `${path} · ${say("same")}` : `${path} •` });
+    const tab = Object.assign(document.createElement("button"), { type: "button", className: "bench-tab", textContent: mine[path] === theirs[path] ? `${path} · ${say("same")}` : `${path} •` });
     tab.dataset.path = path;
     tab.setAttribute("role", "tab");
     tab.addEventListener("click", () => show(path));

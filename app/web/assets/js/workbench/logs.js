@@ -9,7 +9,13 @@ const CATCH_UP_MS = 1500; // what comes this soon after opening was written befo
 const ENDED = new Set(["exited", "crashed", "stopped", "failed"]);
 const STARTING = new Set(["preparing", "starting"]);
 
-const time = new Intl.DateTimeFormat("ru", { hour: "2-digit", minute: "2-digit", second: "2-digit", fractionalSecondDigits: 3 });
+const two = (number) => String(number).padStart(2, "0");
+
+/** `12:04:11.082` of this browser's clock. */
+function clock(moment) {
+  const date = new Date(moment);
+  return `${two(date.getHours())}:${two(date.getMinutes())}:${two(date.getSeconds())}.${String(date.getMilliseconds()).padStart(3, "0")}`;
+}
 
 export function keepLogs() {
   const box = document.getElementById("log");
@@ -34,7 +40,7 @@ export function keepLogs() {
     element.className = line.mark ? "log-mark" : "log-line";
     if (line.mark) element.textContent = line.text;
     else {
-      const at = Object.assign(document.createElement("span"), { className: "log-time", textContent: line.at ? time.format(line.at) : "" });
+      const at = Object.assign(document.createElement("span"), { className: "log-time", textContent: line.at ? clock(line.at) : "" });
       const who = Object.assign(document.createElement("span"), { className: `log-who who-${line.turn % 6}`, textContent: line.service });
       element.append(at, who, Object.assign(document.createElement("span"), { className: "log-text", textContent: line.text }));
     }
@@ -67,6 +73,7 @@ export function keepLogs() {
     let offset = 0;
     let poll = 0;
     let lost = 0;
+    let failures = 0;
     const take = (text) => {
       const parts = (rest + text).split("\n");
       rest = parts.pop();
@@ -76,11 +83,12 @@ export function keepLogs() {
     async function page() {
       try {
         const reply = await api("GET", `/sandboxes/${sandbox}/services/${name}/logs?offset=${offset}`);
+        failures = 0;
         offset = reply.next_offset;
         take(reply.text);
         if (reply.dropped > lost) { lost = reply.dropped; append([{ mark: true, service: name, text: say("logsLost", { count: lost }) }]); }
-      } catch { /* the next page may come */ }
-      poll = poll && setTimeout(page, POLL_MS);
+      } catch { failures += 1; }
+      poll = poll && setTimeout(page, POLL_MS * Math.min(1 + failures, 8));
     }
     const stream = openStream({
       sandbox, kind: "logs", service: name, first: () => ({ offset }),
@@ -94,7 +102,7 @@ export function keepLogs() {
   }
 
   function mark(service) {
-    append([{ mark: true, service, text: `${time.format(Date.now())} · ${say("restartMark", { service })}` }]);
+    append([{ mark: true, service, text: `${clock(Date.now())} · ${say("restartMark", { service })}` }]);
   }
 
   box.addEventListener("scroll", () => {

@@ -5,6 +5,7 @@ const KEY = "soty:panes";
 
 export function arrangePanes() {
   const bench = document.getElementById("bench");
+  const wide = matchMedia("(min-width: 1200px)");
   const sizes = remembered();
   for (const [name, percent] of Object.entries(sizes)) apply(name, percent);
 
@@ -52,7 +53,9 @@ export function arrangePanes() {
 
   const marks = () => {
     for (const button of document.querySelectorAll("[data-pane]:not(.bench)")) button.setAttribute("aria-current", String(button.dataset.pane === bench.dataset.pane));
-    for (const button of document.querySelectorAll(".lower-tabs [data-lower]")) button.setAttribute("aria-current", String(button.dataset.lower === bench.dataset.lower));
+    // Where the services have a place of their own, their tab is not there and the checks stand in for it.
+    const lower = bench.dataset.lower === "services" && wide.matches ? "checks" : bench.dataset.lower;
+    for (const button of document.querySelectorAll(".lower-tabs [data-lower]")) button.setAttribute("aria-current", String(button.dataset.lower === lower));
   };
 
   /** Bring a pane into view wherever it stands at this width; the focus stays where it is. */
@@ -82,6 +85,14 @@ export function arrangePanes() {
     if (event.key === "F6") { event.preventDefault(); cycle(event.shiftKey ? -1 : 1); }
     if (event.key === "Escape" && bench.hasAttribute("data-task")) { task(false); document.querySelector('[data-do="task-open"]').focus(); }
   });
+  wide.addEventListener("change", marks);
   marks();
-  return { show, openTask: () => { bench.dataset.pane = "task"; marks(); task(true); }, closeTask: () => task(false) };
+  return {
+    show,
+    /** The lower part takes the whole window, or gives it back. */
+    full() { document.querySelector('[data-do="full"]').setAttribute("aria-pressed", String(bench.toggleAttribute("data-full"))); },
+    /** Change what the lower part shows; a phone stays where it is. */
+    showLower(pane) { if (wide.matches) { bench.dataset.lower = pane; marks(); } },
+    openTask: () => { bench.dataset.pane = "task"; marks(); task(true); }, closeTask: () => task(false),
+  };
 }

@@ -18,6 +18,7 @@ export function keepSandbox({ onChange, save }) {
   let shape = "";
   let timer = 0;
   let asking = null;
+  let failures = 0;
   let warned = false;
   let wantedStart = false;
   let before = now();
@@ -30,7 +31,7 @@ export function keepSandbox({ onChange, save }) {
 
   async function refresh() {
     if (!facts.user) return;
-    asking ??= html(part).then(swap, () => {}).finally(() => { asking = null; });
+    asking ??= html(part).then((text) => { failures = 0; swap(text); }, () => { failures += 1; }).finally(() => { asking = null; });
     await asking;
     changed();
   }
@@ -55,7 +56,7 @@ export function keepSandbox({ onChange, save }) {
   function plan(present) {
     clearTimeout(timer);
     const wait = present.waits ? 2000 : present.state === "none" ? 0 : live ? MEMORY_MS : MOVING.has(present.state) ? 1000 : 3000;
-    if (wait) timer = setTimeout(() => (document.visibilityState === "visible" || wantedStart ? refresh() : plan(present)), wait);
+    if (wait) timer = setTimeout(() => (document.visibilityState === "visible" || wantedStart ? refresh() : plan(present)), wait * Math.min(1 + failures, 5));
   }
 
   function watch({ id }) {
@@ -75,7 +76,7 @@ export function keepSandbox({ onChange, save }) {
       },
       onState: (state) => {
         live = state === "live";
-        if (state === "away" || state === "ended") refresh();
+        if (state === "ended" || (state === "away" && failures === 0)) refresh();
       },
     }) : null;
   }
