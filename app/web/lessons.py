@@ -18,12 +18,14 @@ from app.web.headers import allow_inline_styles
 from app.web.language import lang
 from app.web.lesson_parts import frame, lesson_parts
 from app.web.paths import local_path
+from app.web.public_pages import PublicPages
 from app.web.quiz_forms import marked, read_answer
 from app.web.start import course_comb, module_of
 
 blueprint = Blueprint("lessons", __name__)
 blueprint.add_app_template_filter(marked, "marked")
 MAX_GUEST_ITEMS = 300
+public_pages = PublicPages()
 
 
 @blueprint.get("/course")
@@ -39,9 +41,11 @@ def course() -> str:
 
 
 @blueprint.get("/lessons/<lesson_id>")
-def lesson(lesson_id: str) -> str | tuple[str, int]:
+def lesson(lesson_id: str) -> Any:
     """One lesson."""
     found = _lesson(lesson_id)
+    if visitor() is None and found.free and public_pages.applies():
+        return public_pages.answer(cases().catalog.edition, lambda: _page(found))
     if visitor() is None and not found.free:
         return render_template("lessons/closed.html", **frame(cases().catalog, found, found.text(lang()), GUEST)), 401
     return _page(found, again=request.args.get("again", ""))

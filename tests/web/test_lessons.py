@@ -243,3 +243,31 @@ def test_a_first_view_of_a_lesson_without_its_diagrams_is_light(site: Site) -> N
     for lesson_id in ("m01-l01", "m01-l08"):
         page = site.browser().get(f"/lessons/{lesson_id}?lang=ru").text
         assert carried + len(gzip.compress(page.encode())) <= 200_000
+
+
+def test_a_guest_who_comes_back_is_told_that_nothing_changed_and_forms_still_work(site: Site) -> None:
+    # Given a guest who has read a lesson
+    guest = site.browser()
+    first = guest.get(f"{LESSON}?lang=en")
+    tag = first.headers["ETag"]
+    # Then asking again costs nothing, as long as language, theme and the session are the same
+    assert guest.get(f"{LESSON}?lang=en", headers={"If-None-Match": tag}).status_code == 304
+    assert guest.get(f"{LESSON}?lang=ru", headers={"If-None-Match": tag}).status_code == 200
+    assert site.browser().get(f"{LESSON}?lang=en", headers={"If-None-Match": tag}).status_code == 200
+    # And each guest's forms carry a token of their own
+    other = site.browser()
+    pages = [browser.get(f"{LESSON}?lang=en").text for browser in (guest, other)]
+    tokens = [re.findall(r'name="csrf_token" value="([^"]+)"', page) for page in pages]
+    assert tokens[0]
+    assert len(set(tokens[0])) == 1
+    assert tokens[0][0] != tokens[1][0]
+    assert other.ask("POST", f"/quizzes/{SINGLE}", data={"option": "0", "csrf_token": tokens[1][0]}).status_code == 200
+    assert "unsafe-inline" in other.get(f"{LESSON}?lang=en").headers["Content-Security-Policy"]
+
+
+def test_nobody_gets_a_page_with_the_name_of_another(site: Site) -> None:
+    browser = site.signed_in(site.person("Zinaida"))
+    assert "Zinaida" in browser.get(LESSON).text
+    guest = site.browser()
+    assert "Zinaida" not in guest.get(LESSON).text
+    assert "ETag" not in browser.get(LESSON).headers
