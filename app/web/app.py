@@ -9,12 +9,13 @@ from pathlib import Path
 
 from flask import Flask
 from flask_compress import Compress
+from flask_sqlalchemy import SQLAlchemy
 from flask_wtf import CSRFProtect
 from werkzeug.middleware.proxy_fix import ProxyFix
 from whitenoise import WhiteNoise
 
 from app import api
-from app.db import Database, make_engine
+from app.db import Database, engine_options, install_rules
 from app.settings import Settings
 from app.web import account, admin, assets, errors, exercises, headers, language, lessons, observe, sandboxes, sessions, start
 from app.wiring import UseCases, use_cases
@@ -37,13 +38,15 @@ def create_app(settings: Settings, cases: UseCases | None = None) -> Flask:
         MAX_CONTENT_LENGTH=MAX_BODY,
         MAX_FORM_MEMORY_SIZE=MAX_BODY,
         MAX_FORM_PARTS=200,
+        SQLALCHEMY_DATABASE_URI=settings.database,
+        SQLALCHEMY_ENGINE_OPTIONS=engine_options(settings.database),
         WTF_CSRF_TIME_LIMIT=None,
         COMPRESS_MIMETYPES=["text/html", "application/json", "application/problem+json"],
         TEMPLATES_AUTO_RELOAD=settings.testing,
     )
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     app.extensions["soty_settings"] = settings
-    app.extensions["soty"] = cases or use_cases(settings, Database(make_engine(settings.database)))
+    app.extensions["soty"] = cases or use_cases(settings, database(app))
     csrf.init_app(app)
     Compress(app)
     for part in (observe, errors, headers, sessions, language, assets):
@@ -62,3 +65,12 @@ def create_app(settings: Settings, cases: UseCases | None = None) -> Flask:
         autorefresh=settings.testing,
     )
     return app
+
+
+def database(app: Flask) -> Database:
+    """The web process's database over the engine and pool that Flask-SQLAlchemy keeps for the application."""
+    sql = SQLAlchemy()
+    sql.init_app(app)
+    with app.app_context():
+        install_rules(sql.engine)
+        return Database(sql.engine)
