@@ -223,6 +223,19 @@ async def test_it_ends_a_terminal_with_everything_that_was_started_in_it(embedde
     await embedded.stop(spec.id)
 
 
+async def test_it_lets_a_command_wait_until_the_service_is_furnished(embedded: EmbeddedEngine) -> None:
+    # Given services that count as ready as soon as they run, and commands that come at once
+    spec = sandbox(*(idle(f"idle{number}") for number in range(4)))
+    await embedded.launch(spec)
+    code = (
+        "import os; print(os.getuid(), os.path.exists('/soty'), os.path.exists('/images'), os.path.exists('/usr/bin/python3'))"
+    )
+    seen = await asyncio.gather(*(python(embedded, spec, service.name, code) for service in spec.services))
+    # Then each one sees the service's own root
+    assert seen == ["1000 False False True"] * 4
+    await embedded.stop(spec.id)
+
+
 async def test_it_gives_up_on_a_command_that_takes_too_long(embedded: EmbeddedEngine) -> None:
     spec = await launched(embedded, sandbox())
     start = time.monotonic()

@@ -14,6 +14,7 @@ from .replica import Replica
 
 _OUTPUT_KEPT = 1 << 20
 _STRAGGLERS_S = 0.2
+_PATIENCE_S, _POLL_S = 3.0, 0.005
 
 
 class Commands:
@@ -26,13 +27,15 @@ class Commands:
 
     def run(self, pod: Pod, packet: wire.Packet, answer: Callable[..., None]) -> None:
         """Run a command with the body as its stdin; answers with its code and output, stderr after stdout."""
+        replica = pod.replica(packet.header["service"])
+        self._when_running(replica, answer, lambda init: self._run(replica, init, packet, answer))
+
+    def _run(self, replica: Replica, init: int, packet: wire.Packet, answer: Callable[..., None]) -> None:
         request = packet.header
-        replica = pod.replica(request["service"])
-        init = _init_of(replica)
         outputs = (Capture(self._loop, _OUTPUT_KEPT), Capture(self._loop, _OUTPUT_KEPT))
+        cell = replica.cell
         # A memfd is sealed input: nothing in the service can make the agent wait for its reader.
-        stdin = wire.sealed(packet.body)
-        streams = (stdin, outputs[0].pipe(pod.service_uid), outputs[1].pipe(pod.service_uid))
+        streams = (wire.sealed(packet.body), outputs[0].pipe(cell.uid), outputs[1].pipe(cell.uid))
         timed_out = False
 
         def give_up() -> None:
@@ -55,16 +58,17 @@ class Commands:
 
         timer = self._loop.later(request["seconds"], give_up)
         try:
-            joined = Joined(self._loop, replica.cell, init, request["argv"], request["env"], streams, ended)
+            joined = Joined(self._loop, cell, init, request["argv"], request["env"], streams, ended)
         finally:
             for fd in streams:
                 os.close(fd)
 
     def open_terminal(self, pod: Pod, packet: wire.Packet, answer: Callable[..., None]) -> None:
         """Start a shell on a new terminal; answers with its number and its master side."""
-        request = packet.header
-        replica = pod.replica(request["service"])
-        init = _init_of(replica)
+        replica = pod.replica(packet.header["service"])
+        self._when_running(replica, answer, lambda init: self._open(replica, init, packet.header["argv"], answer))
+
+    def _open(self, replica: Replica, init: int, argv: list[str], answer: Callable[..., None]) -> None:
         number = self._next_terminal
         self._next_terminal += 1
 
@@ -78,8 +82,8 @@ class Commands:
         def ended(code: int) -> None:
             self._terminals.pop(number, None)
 
-        argv = request["argv"] or replica.spec["shell"]
         env = {"TERM": "xterm-256color"}
+        argv = argv or replica.spec["shell"]
         self._terminals[number] = Joined(self._loop, replica.cell, init, argv, env, None, ended, started)
 
     def hang_up(self, number: int) -> None:
@@ -88,8 +92,19 @@ class Commands:
         if terminal is not None:
             terminal.kill()
 
-
-def _init_of(replica: Replica) -> int:
-    if replica.jail is None or replica.jail.init is None or replica.jail.main_process() is None:
-        raise ValueError(f"{replica.name} does not run")
-    return replica.jail.init
+    def _when_running(
+        self,
+        replica: Replica,
+        answer: Callable[..., None],
+        then: Callable[[int], None],
+        patience: float = _PATIENCE_S,
+    ) -> None:
+        """Call `then` with the tree's init once its command runs: before that, its namespaces are not furnished yet."""
+        init = replica.jail.init if replica.jail is not None else None
+        if init is not None and replica.jail is not None and replica.jail.main_process() is not None:
+            then(init)
+        elif replica.jail is None or patience <= 0:
+            answer({"error": "engine-error", "message": f"{replica.name} does not run"})
+        else:
+            again = patience - _POLL_S
+            self._loop.later(_POLL_S, lambda: self._when_running(replica, answer, then, again))
