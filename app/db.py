@@ -66,10 +66,13 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
+_ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
+
+
 def new_id() -> str:
     """An opaque, unguessable id: 20 lower-case characters, 100 random bits."""
-    alphabet = "0123456789abcdefghjkmnpqrstvwxyz"
-    return "".join(secrets.choice(alphabet) for _ in range(20))
+    bits = secrets.randbits(100)
+    return "".join(_ALPHABET[bits >> shift & 31] for shift in range(0, 100, 5))
 
 
 class Database:
@@ -82,7 +85,8 @@ class Database:
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
         level = "SERIALIZABLE" if engine.dialect.name == "sqlite" else "READ COMMITTED"
-        self._writer = engine.execution_options(isolation_level=level, soty_writes=True)
+        self._writer = engine.execution_options(isolation_level=level, soty_writes="FULL")
+        self._light_writer = self._writer.execution_options(soty_writes="NORMAL")
 
     @property
     def is_sqlite(self) -> bool:
@@ -99,13 +103,18 @@ class Database:
             yield session
 
     @contextmanager
-    def transaction(self) -> Iterator[Session]:
+    def transaction(self, *, durable: bool = True) -> Iterator[Session]:
         """A writing transaction: committed at the end of the block, rolled back on any exception. Never nest, never call out.
+
+        Args:
+            durable: False for counters and last-seen times only: a power cut, never a crash, may lose the newest of them,
+                and nobody waits for the disk.
 
         Raises:
             Unavailable: the database does not answer or is locked for too long.
         """
-        with _explained(), Session(self._writer, expire_on_commit=False) as session, session.begin():
+        writer = self._writer if durable else self._light_writer
+        with _explained(), Session(writer, expire_on_commit=False) as session, session.begin():
             yield session
 
     def dispose(self) -> None:
@@ -151,6 +160,12 @@ def make_engine(url: str) -> Engine:
 def install_rules(engine: Engine) -> None:
     """WAL, FULL and foreign keys on each SQLite connection; BEGIN IMMEDIATE for its writing transactions."""
     if engine.dialect.name != "sqlite":
+
+        @event.listens_for(engine, "begin")
+        def _hurry(connection: Any) -> None:
+            if connection.get_execution_options().get("soty_writes") == "NORMAL":
+                connection.exec_driver_sql("SET LOCAL synchronous_commit = off")
+
         return
 
     @event.listens_for(engine, "connect")
@@ -162,5 +177,6 @@ def install_rules(engine: Engine) -> None:
 
     @event.listens_for(engine, "begin")
     def _begin(connection: Any) -> None:
-        if connection.get_execution_options().get("soty_writes"):
+        if level := connection.get_execution_options().get("soty_writes"):
+            connection.exec_driver_sql(f"PRAGMA synchronous={level}")  # of this transaction; connections are shared
             connection.exec_driver_sql("BEGIN IMMEDIATE")

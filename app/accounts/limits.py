@@ -99,7 +99,7 @@ class Limits:
             self._known[key, window] = (total, 0)
         row = insert(self._database, key=key, window=window, hits=untold, expires_at=datetime.fromtimestamp(end, UTC))
         counted = row.on_conflict_do_update(index_elements=["key", "window"], set_={"hits": RateBucket.hits + untold})
-        with self._database.transaction() as session:
+        with self._database.transaction(durable=False) as session:
             total = int(session.execute(counted.returning(RateBucket.hits)).scalar_one())
         with self._lock:
             self._known[key, window] = (total, self._known.get((key, window), (0, 0))[1])

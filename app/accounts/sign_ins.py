@@ -76,7 +76,7 @@ class SignIns:
             return len(session.scalars(delete(SignIn).where(SignIn.expires_at < now()).returning(SignIn.user_id)).all())
 
     def _touch(self, found: SignIn, at: datetime) -> None:
-        with self._database.transaction() as session:
+        with self._database.transaction(durable=False) as session:
             session.execute(
                 update(SignIn).where(SignIn.token_hash == found.token_hash).values(seen_at=at, expires_at=at + LIFE)
             )

@@ -65,7 +65,7 @@ class Tokens:
         if found is None or (found.expires_at is not None and found.expires_at <= at):
             return None
         if found.used_at is None or at - found.used_at > _TOUCH:
-            with self._database.transaction() as session:
+            with self._database.transaction(durable=False) as session:
                 session.execute(update(ApiToken).where(ApiToken.id == found.id).values(used_at=at))
         return found.user
 

@@ -24,6 +24,7 @@ class Target:
     url: str
     headers: Mapping[str, str] = field(default_factory=dict)
     body: object = None
+    rotate: tuple[str, Sequence[str]] | None = None  #: a header, and its values in turn
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,12 @@ def once(target: Target, seconds: float, connections: int) -> Round:
         if target.body is not None:
             text = json.dumps(json.dumps(target.body))
             script.write(f'wrk.method = "POST"\nwrk.body = {text}\nwrk.headers["Content-Type"] = "application/json"\n')
-            script.flush()
+        if target.rotate is not None:
+            header, values = target.rotate
+            listed = ",".join(json.dumps(value) for value in values)
+            script.write(f'local values, turn = {{{listed}}}, 0\nrequest = function()\n  turn = turn + 1\n'
+                         f'  wrk.headers["{header}"] = values[(turn % #values) + 1]\n  return wrk.format()\nend\n')  # fmt: skip
+        script.flush()
         argv = [wrk, "-t", "1", "-c", str(connections), "-d", f"{seconds}s", "--latency", "--timeout", "10s", "-s", script.name]
         for key, value in target.headers.items():
             argv += ["-H", f"{key}: {value}"]

@@ -1,0 +1,113 @@
+"""The floor and the product's web process, side by side, one worker each; people who are signed in."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import secrets
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+
+import httpx
+import pytest
+from sqlalchemy import insert
+
+from app.accounts.model import ApiToken, SignIn, User
+from app.db import Database, make_engine, new_id, now
+from app.settings import Settings
+from tests.product import TOP, eventually, free_port
+
+PEOPLE = 6000
+
+
+@dataclass
+class Server:
+    """A gunicorn of one worker. `cold` is the seconds from its start to its first answer."""
+
+    name: str
+    app: str
+    environment: dict[str, str]
+    first: str
+    port: int = field(default_factory=free_port)
+    cold: float = 0.0
+    process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def start(self) -> None:
+        argv = [sys.executable, "-m", "gunicorn", "-k", "gthread", "-w", "1", "--threads", "8", "--no-control-socket",
+                "--log-level", "error", "-b", f"127.0.0.1:{self.port}", self.app]  # fmt: skip
+        began = time.monotonic()
+        self.process = subprocess.Popen(argv, cwd=TOP, env={**os.environ, **self.environment}, stderr=subprocess.DEVNULL)
+        eventually(f"{self.name} answers", lambda: httpx.get(self.url + self.first, timeout=2).status_code == 200, every=0.005)
+        self.cold = time.monotonic() - began
+
+    def worker_pid(self) -> int:
+        assert self.process is not None
+        return int(Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()[0])
+
+    def stop(self) -> None:
+        if self.process is not None:
+            self.process.terminate()
+            self.process.wait(15)
+
+
+@dataclass(frozen=True)
+class Sides:
+    """Both servers, and what tells the product who asks."""
+
+    floor: Server
+    product: Server
+    cookie: str
+    tokens: tuple[str, ...]
+
+
+@pytest.fixture(scope="session")
+def sides(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sides]:
+    """Both servers, started, with thousands of people in the product's database."""
+    place = tmp_path_factory.mktemp("bench")
+    floor = Server("floor", "tests.bench.floor:app", {"FLOOR_DB": str(place / "floor.sqlite3")}, "/hello")
+    port = free_port()
+    # The filter of the sandbox, the engine and the worker stay out: this measures pages.
+    environment = {"SOTY_HOME": str(place / "home"), "SOTY_PORT": str(port), "SOTY_LOG_LEVEL": "error"}
+    prepared = subprocess.run(
+        [sys.executable, "-m", "app.launch.prepare"],
+        cwd=TOP,
+        env={**os.environ, **environment},
+        check=True,
+        capture_output=True,
+    )
+    assert prepared.returncode == 0
+    tokens, cookie = _people(Settings(home=place / "home"))
+    product = Server("product", "wsgi:app", environment, "/healthz", port)
+    try:
+        floor.start()
+        product.start()
+        yield Sides(floor, product, cookie, tokens)
+    finally:
+        product.stop()
+        floor.stop()
+
+
+def _people(settings: Settings) -> tuple[tuple[str, ...], str]:
+    """Thousands of learners with an API token each; the first one is signed in as well."""
+    engine = make_engine(settings.database)
+    tokens = [f"soty_{secrets.token_urlsafe(32)}" for _ in range(PEOPLE)]
+    ids = [new_id() for _ in tokens]
+    session_token = secrets.token_urlsafe(32)
+    with Database(engine).transaction() as session:
+        session.execute(insert(User), [{"id": key, "name": f"learner {n}", "name_key": f"learner {n}", "password_hash": "-"}
+                                       for n, key in enumerate(ids)])  # fmt: skip
+        session.execute(insert(ApiToken), [{"id": new_id(), "user_id": key, "token_hash": hashlib.sha256(token.encode()).hexdigest()}
+                                           for key, token in zip(ids, tokens, strict=True)])  # fmt: skip
+        session.add(SignIn(token_hash=hashlib.sha256(session_token.encode()).hexdigest(), user_id=ids[0],
+                           expires_at=now() + timedelta(days=1)))  # fmt: skip
+    engine.dispose()
+    return tuple(tokens), f"soty_session={session_token}"
