@@ -57,6 +57,7 @@ class ByteSocket:
         self._services = services
         self._verifier = verifier
         self._streams: dict[str, Stream] = {}
+        self._connections: set[asyncio.Task[None]] = set()
 
     @asynccontextmanager
     async def listening(self, path: Path, group: str) -> AsyncIterator[None]:
@@ -67,8 +68,15 @@ class ByteSocket:
             yield
         finally:
             server.close()
+            for connection in self._connections:
+                connection.cancel()
+            await asyncio.gather(*self._connections, return_exceptions=True)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        connection = asyncio.current_task()
+        assert connection is not None
+        self._connections.add(connection)
+        connection.add_done_callback(self._connections.discard)
         try:
             await self._answer(reader, writer)
         except PlatformError as error:
