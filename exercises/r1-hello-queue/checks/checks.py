@@ -3,6 +3,7 @@
 from kit import Failed, Kit, Text, check, equal, has_all, that
 
 QUEUE = "tasks"
+PATIENCE = 5  # seconds; what is right takes less than one on a quiet machine
 HEARTBEAT = 37  # stands in AMQP_URL; nobody would write it by chance
 
 
@@ -42,7 +43,7 @@ def run_producer(kit: Kit) -> None:
     """Start the producer and see it end well."""
     producer = kit.service("producer")
     producer.start()
-    ended = producer.await_exit(within=kit.limit(15))
+    ended = producer.await_exit(within=kit.limit(8))
     if ended.exit_code != 0:
         raise Failed(
             expected=Text("producer завершается с кодом 0", "the producer exits with code 0"),
@@ -57,6 +58,7 @@ def start_consumer(kit: Kit) -> None:
         lambda: kit.amqp().exists(QUEUE),
         that(bool, "есть", "is there", lambda _: Text("нет", "is missing")),
         Text(f"очередь {QUEUE} в брокере", f"queue {QUEUE} in the broker"),
+        within=kit.limit(PATIENCE),
     )
 
 
@@ -75,7 +77,7 @@ def consumer_first(kit: Kit) -> None:
     kit.step("Потом запустили producer с тремя заказами.", "Then we started the producer with three orders.")
     run_producer(kit)
     kit.look("Обработчик сообщения в consumer.py.", "The message handler in consumer.py.")
-    kit.eventually(desk.numbers, has_all(orders), PROCESSED)
+    kit.eventually(desk.numbers, has_all(orders), PROCESSED, within=kit.limit(PATIENCE))
 
 
 @check("producer-first")
@@ -92,11 +94,12 @@ def producer_first(kit: Kit) -> None:
         lambda: [number(message.text) for message in amqp.peek(QUEUE, 20)],
         has_all(orders),
         Text("номера в конце сообщений очереди tasks", "numbers at the end of the messages in queue tasks"),
+        within=kit.limit(PATIENCE),
     )
     kit.step("Потом запустили consumer.", "Then we started the consumer.")
     kit.look("consumer.py: как он читает очередь?", "consumer.py: how does it read the queue?")
     kit.service("consumer").start()
-    kit.eventually(desk.numbers, has_all(orders), PROCESSED)
+    kit.eventually(desk.numbers, has_all(orders), PROCESSED, within=kit.limit(PATIENCE))
 
 
 @check("in-order")
@@ -112,7 +115,7 @@ def in_order(kit: Kit) -> None:
     )
     kit.service("consumer").start()
     run_producer(kit)
-    kit.eventually(desk.numbers, equal(orders), PROCESSED, within=kit.limit(15), hold=1.0)
+    kit.eventually(desk.numbers, equal(orders), PROCESSED, within=kit.limit(8), hold=1.0)
 
 
 @check("keeps-running")
@@ -153,7 +156,7 @@ def acknowledged(kit: Kit) -> None:
     )
     start_consumer(kit)
     run_producer(kit)
-    kit.eventually(desk.numbers, has_all(orders), PROCESSED)
+    kit.eventually(desk.numbers, has_all(orders), PROCESSED, within=kit.limit(PATIENCE))
     broker = kit.broker()
     unacked = Text(f"сообщений очереди {QUEUE} без подтверждения", f"unacknowledged messages of queue {QUEUE}")
     kit.eventually(lambda: broker.queues()[QUEUE].unacked, equal(0), unacked, within=kit.limit(6), hold=1.2)
