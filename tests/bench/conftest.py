@@ -96,6 +96,11 @@ def sides(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sides]:
         floor.stop()
 
 
+def hashed(token: str) -> str:
+    """As tokens are stored."""
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
 def _people(settings: Settings) -> tuple[tuple[str, ...], str]:
     """Thousands of learners with an API token each; the first one is signed in as well."""
     engine = make_engine(settings.database)
@@ -105,9 +110,9 @@ def _people(settings: Settings) -> tuple[tuple[str, ...], str]:
     with Database(engine).transaction() as session:
         session.execute(insert(User), [{"id": key, "name": f"learner {n}", "name_key": f"learner {n}", "password_hash": "-"}
                                        for n, key in enumerate(ids)])  # fmt: skip
-        session.execute(insert(ApiToken), [{"id": new_id(), "user_id": key, "token_hash": hashlib.sha256(token.encode()).hexdigest()}
+        session.execute(insert(ApiToken), [{"id": new_id(), "user_id": key, "token_hash": hashed(token)}
                                            for key, token in zip(ids, tokens, strict=True)])  # fmt: skip
-        session.add(SignIn(token_hash=hashlib.sha256(session_token.encode()).hexdigest(), user_id=ids[0],
+        session.add(SignIn(token_hash=hashed(session_token), user_id=ids[0],
                            expires_at=now() + timedelta(days=1)))  # fmt: skip
     engine.dispose()
     return tuple(tokens), f"soty_session={session_token}"

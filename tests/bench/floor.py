@@ -1,6 +1,6 @@
 """The least a Flask page can cost, served like the product: what its ratios are taken against.
 
-`/hello`; `/page` (Jinja, ready HTML of 16 KB); `/page-db` (session, three indexed reads, Jinja); `POST /attempt` (one durable row).
+`/hello`; `/page` (Jinja, ready HTML of 16 KB); `/page-db` (session, three indexed reads, Jinja); `POST /attempt` (a durable row).
 """
 
 from __future__ import annotations
@@ -17,9 +17,11 @@ BODY = (
     + "</p><p>".join(f"Paragraph {n}: a queue keeps what a slow service cannot take at once." for n in range(200))
     + "</p>"
 )
-LAYOUT = """<!doctype html><html lang="en"><head><title>{{ title }}</title></head><body><nav>{% for c in range(5) %}<a href="/c/{{ c }}">
+LAYOUT = """<!doctype html><html lang="en"><head><title>{{ title }}</title></head><body><nav>
+{% for c in range(5) %}<a href="/c/{{ c }}">
 Course {{ c }}</a>{% endfor %}</nav><aside><ol>{% for l in lessons %}<li class="{{ 'done' if l in done else 'todo' }}">
-<a href="/l/{{ l }}">Lesson {{ l }}</a></li>{% endfor %}</ol></aside><main>{{ body|safe }}</main><footer>{{ user }}</footer></body></html>"""
+<a href="/l/{{ l }}">Lesson {{ l }}</a></li>{% endfor %}</ol></aside>
+<main>{{ body|safe }}</main><footer>{{ user }}</footer></body></html>"""
 app = Flask(__name__)
 app.secret_key = "floor"
 page = app.jinja_env.from_string(LAYOUT)

@@ -68,7 +68,9 @@ def once(target: Target, seconds: float, connections: int) -> Round:
         return found[1] if found else "0"
 
     return Round(
-        float(figure(r"Requests/sec:\s+([\d.]+)")), milliseconds(figure(r"^\s+50%\s+(\S+)")), milliseconds(figure(r"^\s+99%\s+(\S+)")),
+        float(figure(r"Requests/sec:\s+([\d.]+)")),
+        milliseconds(figure(r"^\s+50%\s+(\S+)")),
+        milliseconds(figure(r"^\s+99%\s+(\S+)")),
         int(figure(r"Non-2xx or 3xx responses: (\d+)")),
     )  # fmt: skip
 

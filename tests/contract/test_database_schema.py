@@ -99,7 +99,9 @@ def test_two_that_migrate_at_the_same_time_do_it_once(database_url: str) -> None
 
 def test_a_subject_has_one_open_job_and_may_have_many_closed_ones(database: Database) -> None:  # noqa: F811
     with database.transaction() as session:
-        session.add_all(Job(kind="grade", subject_id="s", state=state) for state in (JobState.DONE, JobState.DEAD, JobState.QUEUED))
+        session.add_all(
+            Job(kind="grade", subject_id="s", state=state) for state in (JobState.DONE, JobState.DEAD, JobState.QUEUED)
+        )
     with pytest.raises(IntegrityError), database.transaction() as session:
         session.add(Job(kind="grade", subject_id="s", state=JobState.LEASED))
 
