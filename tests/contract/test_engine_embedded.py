@@ -200,7 +200,7 @@ async def test_it_ends_a_terminal_with_everything_that_was_started_in_it(embedde
     # Given a shell with a job in the background, and one that has left its session
     daemon = "import os; os.fork() and os._exit(0); os.setsid(); os.execlp('sleep', 'sleep', '542')"
     os.write(terminal.fileno(), f"sleep 541 & python3 -c \"{daemon}\"; stty size; echo do''ne\n".encode())
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(20):
         while b"done" not in screen:
             await asyncio.sleep(0.01)
     assert b"24 80" in screen
@@ -209,14 +209,14 @@ async def test_it_ends_a_terminal_with_everything_that_was_started_in_it(embedde
         "lines = [open(f'/proc/{p}/cmdline', 'rb').read() for p in os.listdir('/proc') if p.isdigit()]\n"
         "print(sum(line.startswith(b'sleep') for line in lines))"
     )
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         while await python(embedded, spec, "web", running) != "2":
             await asyncio.sleep(0.02)
     # When the terminal is closed
     loop.remove_reader(terminal.fileno())
     await terminal.close()
     # Then nothing of it is left, and the service lives
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         while await python(embedded, spec, "web", running) != "0":
             await asyncio.sleep(0.05)
     assert (await http_get(embedded, spec, "web")).startswith("web ")

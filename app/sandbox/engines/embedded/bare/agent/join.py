@@ -31,6 +31,7 @@ _ORDER = (
 )
 _TIOCSPTLCK, _TIOCGPTN = 0x40045431, 0x80045430
 _LAST_CAPABILITY = 63
+_KILL_ROUNDS = 20
 NOT_STARTED = 125
 
 
@@ -68,9 +69,17 @@ class Joined:
         """End the command and everything that it started and that has not been made a daemon against the guard."""
         if self.guard is None:
             return
-        for pid in [*_descendants(self.guard), self.guard]:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
+        killed: set[int] = set()
+        for _ in range(_KILL_ROUNDS):  # what forks while it is looked for is found in the next round
+            fresh = set(_descendants(self.guard)) - killed
+            if not fresh:
+                break
+            for pid in fresh:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+            killed |= fresh
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self.guard, signal.SIGKILL)
 
     def _told(self) -> None:
         try:
