@@ -10,7 +10,7 @@ import { brotliCompressSync, constants, gzipSync } from "node:zlib";
 const here = dirname(fileURLToPath(import.meta.url));
 const top = resolve(here, "../../..");
 const out = resolve(here, "../static/dist");
-const work = `${out}.new`;
+const work = `${out}.new-${process.pid}`; // two builds at once must not meet
 rmSync(work, { recursive: true, force: true });
 mkdirSync(work, { recursive: true });
 
@@ -71,7 +71,7 @@ const notices = [...packages].sort().map(([name, folder]) => {
 writeFileSync(join(top, "THIRD-PARTY-NOTICES"),
   `Soty's front end contains these packages.\n\n${notices.join(`\n\n${"=".repeat(100)}\n\n`)}\n`);
 
-rmSync(`${out}.old`, { recursive: true, force: true });
-if (existsSync(out)) renameSync(out, `${out}.old`);
+const old = `${out}.old-${process.pid}`;
+if (existsSync(out)) renameSync(out, old);
 renameSync(work, out);
-rmSync(`${out}.old`, { recursive: true, force: true });
+rmSync(old, { recursive: true, force: true });
