@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal
+from typing import Any, Literal
 
 from sqlalchemy import literal, select, union_all
 
@@ -28,7 +28,7 @@ class Standings:
             Submission.user_id == user_id, Submission.verdict.in_((Verdict.PASSED, Verdict.FAILED))
         )
         with self._database.read() as session:
-            rows = session.execute(union_all(drafts, verdicts.distinct())).all()
+            rows: list[Any] = list(session.execute(union_all(drafts, verdicts.distinct())))
         found: dict[str, Standing] = {}
         for exercise_id, word in rows:
             standing: Standing = "passed" if word == "passed" else "failed" if word == "failed" else "begun"

@@ -7,7 +7,7 @@ from typing import Any
 
 from babel.support import NullTranslations, Translations
 from flask import Flask, g, request
-from flask_babel import Babel, format_date, format_datetime, get_locale
+from flask_babel import Babel, format_date, format_datetime, get_locale, pgettext
 
 LANGUAGES = ("ru", "en")
 TRANSLATIONS = Path(__file__).parent / "translations"
@@ -42,7 +42,7 @@ def register(app: Flask) -> None:
     Babel(app, locale_selector=lang, default_locale="en")
     _speak_fast(app, folders)
     app.jinja_env.globals.update(
-        lang=lang, LANGUAGES=LANGUAGES, format_date=format_date, format_datetime=format_datetime, get_locale=get_locale
+        lang=lang, LANGUAGES=LANGUAGES, format_date=format_date, format_datetime=format_datetime, get_locale=get_locale, pgettext=pgettext
     )
 
 
@@ -50,7 +50,10 @@ def _speak_fast(app: Flask, folders: list[str]) -> None:
     """Let templates look words up in catalogues that were merged once: Flask-Babel finds them anew for every word."""
     catalogs: dict[str, NullTranslations] = {"en": NullTranslations(), "ru": Translations()}
     for folder in folders:
-        catalogs["ru"].merge(Translations.load(folder, ["ru"]))  # type: ignore[attr-defined]
+        room = Translations.load(folder, ["ru"])
+        catalogs["ru"].merge(room)  # type: ignore[attr-defined]
+        if isinstance(room, Translations):  # merging keeps the words only, not the rule of the plural
+            catalogs["ru"].plural = room.plural
 
     def gettext(words: str) -> str:
         return catalogs[lang()].ugettext(words)

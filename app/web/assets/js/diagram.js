@@ -39,14 +39,27 @@ async function draw(box) {
   await prepare();
   const { svg } = await mermaid.render(`diagram-${(count += 1)}`, sources.get(box));
   const figure = box.closest(".diagram");
-  box.innerHTML = svg;
-  box.hidden = false;
-  fit(box);
-  if (!drawn.has(box)) figure.querySelector(".diagram-text").open = false;
+  keepingPlace(figure, () => {
+    box.innerHTML = svg;
+    box.hidden = false;
+    fit(box);
+    if (!drawn.has(box)) figure.querySelector(".diagram-text").open = false;
+  });
   drawn.add(box);
   const full = figure.querySelector("[data-full]");
   full.hidden = false;
   full.onclick = () => enlarge(box, full);
+}
+
+// A drawing that appears above the reader must not move what they read. Browsers try to do this by themselves, not always
+// with success right after a jump, so they leave it to us here.
+document.documentElement.style.overflowAnchor = "none";
+function keepingPlace(figure, change) {
+  const after = figure.nextElementSibling;
+  const { top } = figure.getBoundingClientRect();
+  const before = after?.getBoundingClientRect().top;
+  change();
+  if (after && top < 64) scrollBy({ top: after.getBoundingClientRect().top - before, behavior: "instant" });
 }
 
 // Labels stay legible: a wide drawing shrinks by a quarter at most, then its box scrolls.

@@ -6,7 +6,7 @@ function blockInView() {
   const top = document.querySelector(".site-header").getBoundingClientRect().bottom;
   const blocks = [...document.querySelectorAll(".prose [id]")].filter((block) => ours.test(block.id));
   if (!blocks.length || blocks[0].getBoundingClientRect().top > top) return "";
-  return blocks.find((block) => block.getBoundingClientRect().bottom > top + 8)?.id ?? "";
+  return blocks.find((block) => block.getBoundingClientRect().bottom > top + 24)?.id ?? "";
 }
 
 function nearest(id) {

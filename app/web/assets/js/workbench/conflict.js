@@ -24,7 +24,7 @@ export async function chooseVersion(mine, theirs, files) {
       extensions: [lineNumbers(), highlighting, looks, nonce(), EditorState.readOnly.of(true), EditorView.editable.of(false), EditorView.lineWrapping,
         ...languageOf(files.find((file) => file.path === path).language), EditorView.contentAttributes.of({ "aria-label": `${path}, ${label}`, tabindex: "0" })],
     });
-    view = new MergeView({ a: side(mine[path], say("mine")), b: side(theirs[path], say("theirs")), parent: place, collapseUnchanged: { margin: 3, minSize: 6 } });
+    view = new MergeView({ a: side(theirs[path], say("theirs")), b: side(mine[path], say("mine")), parent: place, collapseUnchanged: { margin: 3, minSize: 6 } });
     for (const tab of tabs.children) {
       tab.setAttribute("aria-selected", String(tab.dataset.path === path));
       tab.tabIndex = tab.dataset.path === path ? 0 : -1;
