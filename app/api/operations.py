@@ -16,7 +16,7 @@ from app.api.requests import read_body, read_query
 from app.errors import NotFound
 
 View = Callable[..., Any]
-Access = Literal["anyone", "signed-in", "instructor"]
+Access = Literal["anyone", "signed-in", "mentor", "instructor"]
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 
 blueprint = Blueprint("api", __name__, url_prefix="/api/v1")

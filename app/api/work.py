@@ -51,10 +51,10 @@ def submission_seen(submission_id: str) -> None:
     cases().submissions.seen(viewer().user_id, submission_id)
 
 
-@operation("GET", "/submissions", access="instructor", query=s.SubmissionsQuery, reply=s.SubmissionPage)
+@operation("GET", "/submissions", access="mentor", query=s.SubmissionsQuery, reply=s.SubmissionPage)
 def submissions(query: s.SubmissionsQuery) -> s.SubmissionPage:
     """Everybody's submissions, newest first."""
-    viewer(Role.INSTRUCTOR)
+    viewer(Role.MENTOR)
     wanted = SubmissionFilter(
         exercise_id=query.exercise,
         user_id=query.user,
@@ -79,10 +79,10 @@ def retry(submission_id: str) -> None:
     cases().retry.now(submission_id)
 
 
-@operation("GET", "/learners", access="instructor", query=s.LearnersQuery, reply=s.LearnerPage)
+@operation("GET", "/learners", access="mentor", query=s.LearnersQuery, reply=s.LearnerPage)
 def learners(query: s.LearnersQuery) -> s.LearnerPage:
     """Learners and how far they are."""
-    viewer(Role.INSTRUCTOR)
+    viewer(Role.MENTOR)
     page = cases().classroom.learners(search=query.search, page=query.page, size=query.size)
     rows = [s.Learner.model_validate(row) for row in page.rows]
     return s.LearnerPage(learners=rows, total=page.total, page=page.page, pages=page.pages)

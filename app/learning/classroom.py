@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Literal, TypeVar
 
-from sqlalchemy import ColumnElement, Select, func, select
+from sqlalchemy import ColumnElement, Select, desc, func, nulls_last, select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
+from app.accounts import names
 from app.accounts.model import Role, User
 from app.db import Database
 from app.errors import InvalidInput
@@ -20,6 +21,7 @@ from app.sandbox.model import Purpose, SandboxState
 from app.sandbox.row import SandboxRow
 
 MAX_PAGES = 100_000
+LearnerOrder = Literal["name", "lessons", "passed", "submissions", "newest", "seen"]  #: all but the name begin with the most
 Row = TypeVar("Row")
 
 
@@ -36,6 +38,20 @@ class LearnerLine:
     exercises_passed: int
     submissions: int
     last_submission: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class AccountLine:
+    """An account in the admin's list. `email` may be None, `seen_at` is the last sign-in or None."""
+
+    id: str
+    name: str
+    email: str | None
+    role: Role
+    active: bool
+    must_change_password: bool
+    created_at: datetime
+    seen_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,28 +109,42 @@ class Classroom:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def learners(self, *, search: str = "", page: int = 1, size: int = 50) -> Page[LearnerLine]:
-        """Learners by name, with their progress. Two statements.
+    def learners(self, *, search: str = "", order: LearnerOrder = "name", page: int = 1, size: int = 50) -> Page[LearnerLine]:
+        """Learners with their progress. Two statements.
 
         Args:
-            search: part of the name, any case; wildcards have no meaning.
+            search: part of the name, any case; wildcards have no meaning, look-alike letters are the same.
 
         Raises:
             InvalidInput: `page` or `size` out of range.
         """
-        chosen = [User.role == Role.LEARNER]
-        if search:
-            chosen.append(User.name_key.contains(search.casefold(), autoescape=True))
+        chosen = [User.role == Role.LEARNER, *_named(search)]
         lessons = _count_by_user(LessonProgress.user_id, func.count(), LessonProgress.done_at.is_not(None))
         passed = _count_by_user(
             Submission.user_id, func.count(Submission.exercise_id.distinct()), Submission.verdict == Verdict.PASSED
         )
         handed_in = _count_by_user(Submission.user_id, func.count())
         newest = _count_by_user(Submission.user_id, func.max(Submission.created_at))
-        columns = (User.id, User.name, User.active, User.created_at, User.seen_at, lessons, passed, handed_in, newest)
+        columns = (
+            User.id, User.name, User.active, User.created_at, User.seen_at.label("seen"), lessons.label("lessons"),
+            passed.label("passed"), handed_in.label("submissions"), newest.label("newest"),
+        )  # fmt: skip
+        first: list[ColumnElement[Any]] = [] if order == "name" else [nulls_last(desc(order))]
         with self._database.read() as session:
-            found = select(*columns).where(*chosen).order_by(User.name_key, User.id)
+            found = select(*columns).where(*chosen).order_by(*first, User.name, User.id)
             return _page(session, found, select(func.count()).select_from(User).where(*chosen), LearnerLine, page, size)
+
+    def accounts(self, *, search: str = "", role: Role | None = None, page: int = 1, size: int = 50) -> Page[AccountLine]:
+        """Accounts of everybody by name. Two statements; arguments as in `learners`.
+
+        Raises:
+            InvalidInput: `page` or `size` out of range.
+        """
+        chosen = [*_named(search), *([User.role == role] if role else [])]
+        columns = [getattr(User, name) for name in AccountLine.__dataclass_fields__]
+        with self._database.read() as session:
+            found = select(*columns).where(*chosen).order_by(User.name, User.id)
+            return _page(session, found, select(func.count()).select_from(User).where(*chosen), AccountLine, page, size)
 
     def submissions(
         self, wanted: SubmissionFilter = SubmissionFilter(), *, page: int = 1, size: int = 50
@@ -139,6 +169,12 @@ class Classroom:
             found = select(*columns).join(User, User.id == s.user_id).where(*chosen).order_by(s.created_at.desc(), s.id)
             return _page(session, found, select(func.count()).select_from(s).where(*chosen), SubmissionRow, page, size)
 
+    def errored(self) -> int:
+        """How many submissions we owe a verdict, because grading broke. One statement."""
+        with self._database.read() as session:
+            owed = select(func.count()).select_from(Submission).where(Submission.state == SubmissionState.ERRORED)
+            return session.scalar(owed) or 0
+
     def sandboxes(self) -> tuple[SandboxLine, ...]:
         """Every living sandbox, oldest first. One statement; the states are the reconciler's, at most seconds old."""
         r = SandboxRow
@@ -146,6 +182,11 @@ class Classroom:
         living = select(*columns).join(User, User.id == r.owner_id).where(r.state != SandboxState.GONE)
         with self._database.read() as session:
             return tuple(SandboxLine(*row) for row in session.execute(living.order_by(r.created_at, r.id)))
+
+
+def _named(search: str) -> list[ColumnElement[bool]]:
+    part = names.key(search)
+    return [User.name_key.contains(part, autoescape=True)] if part else []
 
 
 def _count_by_user(owner: InstrumentedAttribute[str], figure: ColumnElement[Any], *chosen: ColumnElement[bool]) -> Any:

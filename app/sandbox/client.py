@@ -135,15 +135,15 @@ class SandboxdClient:
         finally:
             stream.cancel()
 
-    def doctor(self, *, fresh: bool = False) -> DoctorReport:
+    def doctor(self, *, fresh: bool = False, timeout: float = DOCTOR_SECONDS) -> DoctorReport:
         """What the engine can do here; at most a minute old unless `fresh`."""
-        reply = self._call(self._stub.Doctor, pb.DoctorRequest(fresh=fresh), DOCTOR_SECONDS)
+        reply = self._call(self._stub.Doctor, pb.DoctorRequest(fresh=fresh), timeout)
         data = json.loads(reply.report_json)
         return DoctorReport(**{**data, "findings": tuple(Finding(**finding) for finding in data["findings"])})
 
-    def images(self) -> pb.ImagesReply:
+    def images(self, *, timeout: float = CALL_SECONDS) -> pb.ImagesReply:
         """How far the preparation of images is; the first call begins it."""
-        reply: pb.ImagesReply = self._call(self._stub.Images, pb.ImagesRequest(), CALL_SECONDS)
+        reply: pb.ImagesReply = self._call(self._stub.Images, pb.ImagesRequest(), timeout)
         return reply
 
     def reload(self) -> pb.ReloadReply:

@@ -15,12 +15,13 @@ from app.errors import InvalidInput, NotFound, SignInNeeded
 from app.learning.lesson_page import GUEST, Reader
 from app.web.context import cases, user, visitor
 from app.web.headers import allow_inline_styles
+from app.web.home_words import module_of
 from app.web.language import lang
 from app.web.lesson_parts import frame, lesson_parts
 from app.web.paths import local_path
 from app.web.public_pages import PublicPages
 from app.web.quiz_forms import marked, read_answer
-from app.web.start import course_comb, module_of
+from app.web.start import course_comb
 
 blueprint = Blueprint("lessons", __name__)
 blueprint.add_app_template_filter(marked, "marked")

@@ -1,11 +1,16 @@
-"""Tickets for the streams of sandboxes; everything else about them is part of an exercise's page or of the API."""
+"""Tickets for the streams of sandboxes, and closing one; the rest is part of an exercise's page or of the API."""
 
 from __future__ import annotations
 
-from flask import Blueprint, Response, jsonify, request
+from typing import Any
+
+from flask import Blueprint, Response, flash, jsonify, redirect, request
+from flask_babel import gettext as _
 
 from app.errors import InvalidInput
 from app.web.context import cases, viewer
+from app.web.forms import Form
+from app.web.paths import local_path
 
 blueprint = Blueprint("sandboxes", __name__)
 
@@ -18,3 +23,12 @@ def ticket(sandbox_id: str) -> Response:
         raise InvalidInput("An object is expected.", code="bad-stream")
     kind, service = str(asked.get("kind", "")), str(asked.get("service", ""))
     return jsonify(ticket=cases().tickets.ticket(viewer(), sandbox_id, kind, service))
+
+
+@blueprint.post("/sandboxes/<sandbox_id>/stop")
+def stop(sandbox_id: str) -> Any:
+    """Close a sandbox from Home, and go back there."""
+    form = Form("next")
+    cases().sandboxes.stop(viewer(), sandbox_id)
+    flash(_("The sandbox is closing. Your files are kept."), "ok")
+    return redirect(local_path(form["next"]), 303)

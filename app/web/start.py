@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
 from babel.dates import format_date, format_time
 from flask import Blueprint, Response, redirect, render_template, request, url_for
-from flask_babel import gettext as _
 from flask_babel import ngettext
 
 from app.content.catalog import Catalog
+from app.content.exercise import Exercise
+from app.content.lesson import Lesson
 from app.db import now
-from app.learning.home import NextStep
+from app.grading.proof import proof_state
 from app.web.comb import Cell, Comb, comb
-from app.web.context import cases, visitor
+from app.web.context import cases, settings, visitor
+from app.web.home_words import exercise_title, module_of, next_words, recent, time_left
 from app.web.language import LANGUAGES, lang
-from app.web.paths import local_path
+from app.web.paths import local_path, without_language
 
 blueprint = Blueprint("start", __name__)
 FIRST_QUEUE = "r1-hello-queue"
@@ -33,7 +34,6 @@ MARK = (
 class Example:
     """A known wrong solution, the check that rejects it, and where its author should look."""
 
-    exercise: str
     check: str
     why: str
     look: str
@@ -41,10 +41,13 @@ class Example:
 
 @dataclass(frozen=True)
 class StartFacts:
-    """Everything on the start page; all of it is read from the catalog and the proof records."""
+    """Everything on the start page; all of it is read from the catalog and the proof records.
 
-    first_lesson: str
-    first_queue: str
+    `queue` is the first exercise about queues; the page shows its services and checks where it is there.
+    """
+
+    first: Lesson | None
+    queue: Exercise | None
     summary: str
     written: int
     planned: int
@@ -52,18 +55,6 @@ class StartFacts:
     comb: Comb
     example: Example | None
     proof: str
-
-
-@dataclass(frozen=True)
-class Step:
-    """The one large next step of Home, in words."""
-
-    kicker: str
-    title: str
-    about: str
-    action: str
-    url: str
-    meta: str = ""
 
 
 @blueprint.get("/")
@@ -75,7 +66,8 @@ def index() -> str:
         return render_template("start/index.html", facts=start_facts(catalog))
     home = cases().homes.of(person.id)
     return render_template(
-        "start/home.html", home=home, step=step(home.next_step, catalog), clock=clock, titles=lambda key: title(catalog, key),
+        "start/home.html", home=home, step=next_words(home, catalog), recent=recent(home, catalog), clock=clock,
+        time_left=time_left, titles=lambda key: exercise_title(catalog, key),
         drawing=course_comb(catalog, home.shares, module_of(home.next_step, catalog)),
     )  # fmt: skip
 
@@ -89,7 +81,7 @@ def about() -> str:
 @blueprint.post("/language")
 def set_language() -> Response:
     """Remember the language and go back to the same place."""
-    response = redirect(local_path(request.form.get("next"), url_for("start.index")))
+    response = redirect(without_language(local_path(request.form.get("next"), url_for("start.index"))))
     if (choice := request.form.get("lang")) in LANGUAGES:
         response.set_cookie("lang", choice, max_age=365 * 86400, samesite="Lax", httponly=True)
     return response  # type: ignore[return-value]
@@ -105,94 +97,56 @@ def icon() -> Response:
 
 def start_facts(catalog: Catalog) -> StartFacts:
     """What is true today."""
-    first = next(iter(catalog.lessons), None)
+    queue = catalog.exercise(FIRST_QUEUE)
     return StartFacts(
-        first_lesson=url_for("lessons.lesson", lesson_id=first) if first else "",
-        first_queue=url_for("exercises.exercise", exercise_id=FIRST_QUEUE) if catalog.exercise(FIRST_QUEUE) else "",
+        first=next(iter(catalog.lessons.values()), None),
+        queue=queue,
         summary=catalog.course.summary.get(lang()) if catalog.course else "",
         written=len(catalog.lessons),
         planned=len(catalog.order),
         exercises=len(catalog.exercises.exercises),
         comb=course_comb(catalog, {}, ""),
-        example=example(catalog),
+        example=example(queue) if queue else None,
         proof=proof_line(catalog),
     )
 
 
-def example(catalog: Catalog) -> Example | None:
-    """A real wrong solution of the first exercise about queues."""
-    exercise = catalog.exercise(FIRST_QUEUE)
-    if exercise is None:
-        return None
+def example(exercise: Exercise) -> Example:
+    """The first known wrong solution, as its author describes it."""
     definition = exercise.definition
     mutant = definition.mutants[0]
     check = next(item for item in definition.checks.items if item.id == mutant.killed_by[0])
     look = definition.when_failed.get(check.id)
-    return Example(definition.title.get(lang()), check.title.get(lang()), mutant.why.get(lang()), look.get(lang()) if look else "")
+    return Example(check.title.get(lang()), mutant.why.get(lang()), look.get(lang()) if look else "")
 
 
 def proof_line(catalog: Catalog) -> str:
-    """Figures of that exercise's proof record; empty while there is none."""
-    exercise = catalog.exercise(FIRST_QUEUE)
-    path = exercise.folder / "proof.json" if exercise else None
-    if exercise is None or path is None or not path.is_file():
-        return ""
-    record = json.loads(path.read_text("utf-8"))
-    day = format_date(datetime.fromisoformat(record["proved_at"]), "long", locale=lang())
-    known = len(exercise.definition.mutants)
-    return ngettext(
-        "“%(title)s”: the reference passed %(runs)s runs, %(num)s known wrong solution was rejected, proved on %(day)s.",
-        "“%(title)s”: the reference passed %(runs)s runs, %(num)s known wrong solutions were rejected, proved on %(day)s.",
-        known, title=exercise.definition.title.get(lang()), runs=record["reference_runs"], day=day,
-    )  # fmt: skip
+    """Figures of the first good proof, the exercise about queues before others; empty while there is none."""
+    exercises = catalog.exercises.exercises
+    for exercise in sorted(exercises.values(), key=lambda one: one.id != FIRST_QUEUE):
+        found = proof_state(exercise, settings().images_dir)
+        if found.proof is None or found.state == "unproven":
+            continue
+        day = format_date(datetime.fromisoformat(found.proof.proved_at), "long", locale=lang())
+        return ngettext(
+            "“%(title)s”: the reference passed %(runs)s runs, %(num)s known wrong solution was rejected, proved on %(day)s.",
+            "“%(title)s”: the reference passed %(runs)s runs, %(num)s known wrong solutions were rejected, proved on %(day)s.",
+            len(found.proof.mutants), title=exercise.definition.title.get(lang()), runs=found.proof.reference_passed, day=day,
+        )  # fmt: skip
+    return ""
 
 
 def course_comb(catalog: Catalog, shares: Mapping[str, float], now_in: str) -> Comb:
     """The course as cells."""
     return comb([
         Cell(
-            id=module.id, number=str(module.number), title=module.title.get(lang()), share=shares.get(module.id, 0.0), free=module.free,
+            id=module.id, number=str(module.number), title=module.title.get(lang()),
+            share=shares.get(module.id, 0.0), free=module.free,
             state="planned" if module.planned else "now" if module.id == now_in else "open",
             url=url_for("lessons.course") + f"#{module.id}",
         )
         for module in catalog.modules
     ])  # fmt: skip
-
-
-def module_of(next_step: NextStep, catalog: Catalog) -> str:
-    """The module in which the next step lies."""
-    if exercise := catalog.exercise(next_step.id):
-        return exercise.definition.module
-    lesson = catalog.lesson(next_step.id)
-    return lesson.front.module if lesson else ""
-
-
-def title(catalog: Catalog, exercise_id: str) -> str:
-    """An exercise's title, or its id once it has left the course."""
-    exercise = catalog.exercise(exercise_id)
-    return exercise.definition.title.get(lang()) if exercise else exercise_id
-
-
-def step(next_step: NextStep, catalog: Catalog) -> Step:
-    """A next step in words."""
-    if exercise := catalog.exercise(next_step.id):
-        definition = exercise.definition
-        kicker = _("Go on with your exercise") if next_step.kind == "exercise-on" else _("Now in practice")
-        return Step(kicker, definition.title.get(lang()), definition.goal.get(lang()), _("Open the exercise"),
-                    url_for("exercises.exercise", exercise_id=exercise.id), minutes(definition.minutes))  # fmt: skip
-    lesson = catalog.lesson(next_step.id)
-    if lesson is None:
-        return Step(_("Everything that is written"), _("You have finished all that exists today"),
-                    _("More lessons are planned; the course page shows them."), _("To the course"), url_for("lessons.course"))  # fmt: skip
-    front = lesson.text(lang()).front
-    kicker = _("Go on reading") if next_step.kind == "lesson-on" else _("Your next lesson")
-    return Step(kicker, front.title, front.summary, _("Continue") if next_step.kind == "lesson-on" else _("Read"),
-                url_for("lessons.lesson", lesson_id=lesson.front.id), minutes(front.minutes))  # fmt: skip
-
-
-def minutes(count: int) -> str:
-    """`12 minutes`."""
-    return ngettext("%(num)s minute", "%(num)s minutes", count)
 
 
 def clock(moment: datetime) -> str:

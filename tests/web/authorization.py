@@ -54,6 +54,7 @@ OWNER = _row("sign-in", "hidden", owner="ok")  #: an object of one person; to ot
 OWNER_OR_INSTRUCTOR = _row("sign-in", "ok", other="hidden", mentor="hidden")
 MENTOR = _row("sign-in", "ok", other="forbidden", owner="forbidden")
 INSTRUCTOR = _row("sign-in", "ok", other="forbidden", owner="forbidden", mentor="forbidden")
+MENTOR = _row("sign-in", "ok", other="forbidden", owner="forbidden")  #: how learners stand; not their files and reports
 ADMIN = _row("sign-in", "forbidden", admin="ok")
 
 #: (method, endpoint) -> who may
@@ -98,6 +99,7 @@ ROUTES: dict[tuple[str, str], Row] = {
     ("GET", "exercises.run_part"): OWNER_OR_INSTRUCTOR,
     ("GET", "exercises.submission"): OWNER_OR_INSTRUCTOR,
     ("GET", "exercises.submission_part"): OWNER_OR_INSTRUCTOR,
+    ("POST", "sandboxes.stop"): OWNER_OR_INSTRUCTOR,
     ("POST", "sandboxes.ticket"): OWNER_OR_INSTRUCTOR.given_json(kind="watch"),
     # API v1
     ("GET", "api.openapi"): ANYBODY,
@@ -129,8 +131,26 @@ ROUTES: dict[tuple[str, str], Row] = {
     ("GET", "api.submission"): OWNER_OR_INSTRUCTOR,
     ("POST", "api.submission_seen"): PEOPLE,  # marks rows of one's own only
     ("POST", "api.retry"): INSTRUCTOR,
-    ("GET", "api.submissions"): INSTRUCTOR,
-    ("GET", "api.learners"): INSTRUCTOR,
+    ("GET", "api.submissions"): MENTOR,
+    ("GET", "api.learners"): MENTOR,
+    # the panel
+    ("GET", "admin.index"): MENTOR,
+    ("GET", "admin.learners"): MENTOR,
+    ("GET", "admin.learner"): MENTOR,
+    ("GET", "admin.submissions"): MENTOR,
+    ("GET", "admin.submission"): INSTRUCTOR,
+    ("POST", "admin.retry"): INSTRUCTOR,
+    ("GET", "admin.running"): INSTRUCTOR,
+    ("GET", "admin.sandbox_logs"): INSTRUCTOR,
+    ("POST", "admin.stop_sandbox"): INSTRUCTOR,
+    ("GET", "admin.content"): INSTRUCTOR,
+    ("GET", "admin.engine_part"): INSTRUCTOR,
+    ("GET", "admin.users"): ADMIN,
+    ("POST", "admin.users"): ADMIN.given(name="Newcomer", role="learner"),
+    ("POST", "admin.set_role"): ADMIN.given(role="learner"),
+    ("POST", "admin.reset_password"): ADMIN,
+    ("POST", "admin.set_active"): ADMIN.given(active="yes"),
+    ("GET", "admin.audit"): ADMIN,
     # panel
     ("GET", "admin.index"): MENTOR,
     ("GET", "admin.learners"): MENTOR,

@@ -1,4 +1,8 @@
-"""The panel's blueprint, its tabs, and what every list of it needs."""
+"""The panel's blueprint, its tabs, and what every list of it needs.
+
+Mentors see how learners stand: the lists, read-only. Files, reports and sandboxes of others begin with instructors,
+accounts with admins.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +21,7 @@ blueprint = Blueprint("admin", __name__, url_prefix="/panel")
 
 @dataclass(frozen=True)
 class Tab:
-    """One page of the panel; `current` is the page being shown."""
+    """One page of the panel; `current`: it is being shown, or something below it is."""
 
     name: str
     url: str
@@ -27,23 +31,33 @@ class Tab:
 @blueprint.context_processor
 def tabs() -> dict[str, Any]:
     """The tabs that this person may open, and a maker of links that keep the filters."""
-    person = visitor()
-    role = Role(person.role) if person else Role.LEARNER
     pages = (
         ("admin.learners", _("Learners"), Role.MENTOR), ("admin.submissions", _("Submissions"), Role.MENTOR),
         ("admin.running", _("Sandboxes"), Role.INSTRUCTOR), ("admin.content", _("Content"), Role.INSTRUCTOR),
         ("admin.users", _("Users"), Role.ADMIN), ("admin.audit", _("Audit log"), Role.ADMIN),
     )  # fmt: skip
     shown = [
-        Tab(name, url_for(endpoint), request.endpoint == endpoint) for endpoint, name, least in pages if role.at_least(least)
+        Tab(name, url_for(endpoint), request.path.startswith(url_for(endpoint)))
+        for endpoint, name, least in pages
+        if may(least)
     ]
-    return {"tabs": shown, "with_query": with_query}
+    return {"tabs": shown, "with_query": with_query, "instructs": may(Role.INSTRUCTOR)}
+
+
+def may(role: Role) -> bool:
+    """Whether whoever is asking has at least this role."""
+    person = visitor()
+    return person is not None and Role(person.role).at_least(role)
 
 
 def with_query(**changes: object) -> str:
-    """This address with some of its filters changed; an empty value drops one."""
+    """This list's address with some of its filters changed; an empty value drops one."""
+    listed = request.url_rule is not None and "GET" in (request.url_rule.methods or ())
     query = {**request.args.to_dict(), **{key: str(value) if value else "" for key, value in changes.items()}}
-    return url_for(str(request.endpoint), **(request.view_args or {}), **{key: value for key, value in query.items() if value})
+    values: dict[str, Any] = {key: value for key, value in query.items() if value}
+    if not listed:  # a form of the users' list was answered with the list itself
+        return url_for("admin.users", **values)
+    return url_for(str(request.endpoint), **{**(request.view_args or {}), **values})
 
 
 def page_number() -> int:
