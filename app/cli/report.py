@@ -29,8 +29,8 @@ def print_report(report: Report, lang: str) -> None:
             print(indent(_told(check.message.get(lang), words), "    "))
     passed = f"{report.passed_checks} {words['of']} {len(report.checks)}"
     print(f"\n{words[report.verdict]}: {passed} · {report.score}/100 · {words['seed']} {report.seed}")
-    if report.error:
-        print(report.error)
+    for why in filter(None, (report.error, *(note.text.get(lang) for note in report.notes if note.kind == "errored"))):
+        print(why)
     if any(check.status == "errored" for check in report.checks) or report.verdict == "failed":
         _print_logs(report)
 

@@ -50,9 +50,9 @@ def _run(check_id: str, function: CheckFunction, seed: int, sandbox: Sandbox, sc
             kit.close()
     except Failed as failure:
         result |= {"status": "failed", "parts": parts(failure)}
-    except BaseException:  # noqa: BLE001 - whatever a check dies of is told, and is not the learner's fault
+    except BaseException as error:  # noqa: BLE001 - whatever a check dies of is told, and is not the learner's fault
         traceback.print_exc()
-        result["status"] = "errored"
+        result |= {"status": "errored", "why": "".join(traceback.format_exception_only(error)).strip()[-300:]}
     try:
         pipe.send(result)
     finally:

@@ -84,8 +84,7 @@ class Runner:
             begun_check = time.monotonic()
             frame = self._judge(check, end)
             if frame["status"] == "failed" and overloaded(self._platform):
-                print(f"check `{check.id}` failed on a machine that is too slow to judge", file=sys.stderr)
-                frame = {"status": "errored"}
+                frame = self._errored(check, "it failed on a machine that is too slow to judge")
             self._passed[check.id] = frame["status"] == "passed"
             seconds = round(time.monotonic() - begun_check, 3)
             self._platform.send({"type": "check_finished", "id": check.id, "seconds": seconds, "message": None, **frame})
@@ -96,8 +95,7 @@ class Runner:
         if stopped or not all(self._passed.get(need, True) for need in check.needs):
             return {"status": "skipped"}
         if check.id not in self._functions:
-            print(f"no function is declared as check `{check.id}`", file=sys.stderr)
-            return {"status": "errored"}
+            return self._errored(check, f"{self._job.runner.name} declares no function for it")
         story = Story()
         self._scale = max(self._scale, measure(self._platform))
         witness = Witness(self._job.sandbox.services, self._platform)
@@ -114,11 +112,18 @@ class Runner:
             child.end(process)
             ours.close()
         if result is None:
-            print(f"check `{check.id}` ended without a result", file=sys.stderr)
-            return {"status": "errored"}
+            return self._errored(check, "its process ended without a result")
         if result["status"] == "failed":
             return {"status": "failed", "message": compose(result["parts"], story, witness)}
-        return {"status": result["status"]}
+        if result["status"] == "errored":
+            return self._errored(check, result.get("why", ""))
+        return {"status": "passed"}
+
+    def _errored(self, check: CheckJob, why: str) -> dict[str, Any]:
+        """Blame us: the timeline says why, for instructors and authors."""
+        print(f"check `{check.id}` is errored: {why}", file=sys.stderr)
+        self._platform.send({"type": "note", "kind": "errored", "ru": f"{check.id}: {why}", "en": f"{check.id}: {why}"})
+        return {"status": "errored"}
 
     def _relay(self, back: int, frame: dict[str, Any], story: Story, deadline: float) -> None:
         """Pass on what a running check says: a step, a place to look at, a note, or a call that is answered."""
