@@ -12,6 +12,8 @@ from app.errors import Forbidden, SignInNeeded
 from app.settings import Settings
 from app.wiring import UseCases
 
+LONGEST_NAME = 20  #: letters shown in the header
+
 
 def cases() -> UseCases:
     """The use cases of this application."""
@@ -61,3 +63,8 @@ def viewer() -> Viewer:
     """
     person = user()
     return Viewer(person.id, Role(person.role))
+
+
+def short_name(person: User) -> str:
+    """The name as the header has room for it."""
+    return person.name if len(person.name) <= LONGEST_NAME else f"{person.name[: LONGEST_NAME - 1]}…"

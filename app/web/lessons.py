@@ -7,6 +7,7 @@ from typing import Any
 
 from flask import Blueprint, Response, jsonify, redirect, render_template, request, url_for
 from flask_babel import gettext as _
+from flask_wtf.csrf import generate_csrf
 
 from app.content.catalog import Catalog, LessonEntry
 from app.content.lesson import Lesson
@@ -17,7 +18,8 @@ from app.web.context import cases, user, visitor
 from app.web.headers import allow_inline_styles
 from app.web.home_words import module_of
 from app.web.language import lang
-from app.web.lesson_parts import frame, lesson_parts
+from app.web.lesson_fragments import with_token
+from app.web.lesson_parts import as_everybody, frame, lesson_page
 from app.web.paths import local_path
 from app.web.public_pages import PublicPages
 from app.web.quiz_forms import marked, read_answer
@@ -45,8 +47,8 @@ def course() -> str:
 def lesson(lesson_id: str) -> Any:
     """One lesson."""
     found = _lesson(lesson_id)
-    if visitor() is None and found.free and public_pages.applies():
-        return public_pages.answer(cases().catalog.edition, lambda: _page(found))
+    if visitor() is None and found.free and as_everybody():
+        return public_pages.answer(cases().catalog.edition, lambda: _written(found))
     if visitor() is None and not found.free:
         return render_template("lessons/closed.html", **frame(cases().catalog, found, found.text(lang()), GUEST)), 401
     return _page(found, again=request.args.get("again", ""))
@@ -133,9 +135,14 @@ def _unanswered(lesson: Lesson, quiz: Quiz) -> tuple[str, int]:
     return _page(lesson, notes={quiz.id: note}, again=quiz.id), 422
 
 
-def _page(
+def _page(lesson: Lesson, **shown: Any) -> str:
+    return with_token(_written(lesson, **shown), generate_csrf())
+
+
+def _written(
     lesson: Lesson, *, judged: Mapping[str, Judgement] | None = None, notes: Mapping[str, str] | None = None, again: str = ""
 ) -> str:
+    """The page before this request's CSRF token is put in."""
     person = visitor()
     reader = GUEST
     if person is not None:
@@ -144,8 +151,7 @@ def _page(
     if text.diagrams:
         allow_inline_styles()
     answered = {quiz.id: _stored(quiz, reader) for quiz in text.quizzes if quiz.id != again} | dict(judged or {})
-    parts = lesson_parts(cases().catalog, lesson, text, reader, answered, notes or {}, guest=person is None)
-    return render_template("lessons/lesson.html", lesson=lesson, text=text, parts=parts)
+    return lesson_page(cases().catalog, lesson, text, reader, answered, notes or {})
 
 
 def _stored(quiz: Quiz, reader: Reader) -> Judgement | None:

@@ -16,6 +16,7 @@ from flask_wtf.csrf import generate_csrf
 from app.web.assets import DIST
 from app.web.headers import allow_inline_styles
 from app.web.language import lang
+from app.web.lesson_fragments import TOKEN
 
 KEPT = 200  #: pages of 30 to 60 KB
 _Key = tuple[int, str, str, str]
@@ -29,22 +30,18 @@ class PublicPages:
         self._pages: dict[_Key, tuple[list[str], bool]] = {}
         self._lock = Lock()
 
-    def applies(self) -> bool:
-        """Whether this request, of a guest, sees what every guest sees."""
-        return set(request.args) <= {"lang"} and "_flashes" not in session and request.method in ("GET", "HEAD")
-
     def answer(self, edition: int, render: Callable[[], str]) -> Response:
         """The page at this address, with a tag by which the browser may ask again.
 
         Args:
             edition: of the course; another one renders anew.
-            render: makes the page where it is not kept yet, with this request's CSRF token in it.
+            render: makes the page where it is not kept yet, with `TOKEN` in its forms.
         """
         token: str = generate_csrf()
         key = (edition, request.full_path, lang(), request.cookies.get("theme", "")[:8])
         kept = self._pages.get(key)
         if kept is None:
-            kept = render().split(token), bool(g.get("inline_styles"))
+            kept = render().split(TOKEN), bool(g.get("inline_styles"))
             with self._lock:
                 while len(self._pages) >= self._kept:
                     del self._pages[next(iter(self._pages))]

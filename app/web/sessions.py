@@ -12,7 +12,7 @@ from itsdangerous import BadSignature, URLSafeSerializer
 from app.accounts import limits, names
 from app.accounts.model import User
 from app.errors import Forbidden, InvalidInput, PlatformError, SignInNeeded, TooMany
-from app.web.context import cases, settings, visitor
+from app.web.context import cases, settings, short_name, visitor
 from app.web.language import remember_language
 
 AGE = 365 * 86400  #: of the cookies, in seconds; when a sign-in ends is decided by its row
@@ -66,6 +66,7 @@ def register(app: Flask) -> None:
         WTF_CSRF_CHECK_DEFAULT=False,  # `admit` checks, once it knows whether a bearer token makes it needless
     )  # fmt: skip
     app.context_processor(lambda: {"person": visitor()})
+    app.jinja_env.globals["short_name"] = short_name
 
     @app.before_request
     def admit() -> Any:
