@@ -19,6 +19,8 @@ from app.grading.report import Report
 REFERENCE_RUNS = 10
 AT_ONCE = 2  #: sandboxes; a proof is a background job on the author's machine
 
+TRIES = 3  #: for platform faults
+
 Kind = Literal["reference", "accepted", "starter", "mutant", "automatic"]
 
 
@@ -121,11 +123,16 @@ def _of(kind: Kind, outcomes: list[Outcome]) -> dict[str, Tried]:
 
 
 def attempt(grader: LocalGrader, exercise: Exercise, trial: Trial) -> Outcome:
-    """Try one solution in a fresh sandbox."""
+    """Try one solution in a fresh sandbox; what is errored is tried again, as a submission would be."""
     begun = time.monotonic()
-    try:
-        report = grader.grade(exercise, trial.files)
-    except PlatformError as error:
-        tried = Tried(False, (), trial.must_fail, f"could not be run: {error.message}")
-        return Outcome(trial, tried, time.monotonic() - begun)
-    return Outcome(trial, judge(trial, report), time.monotonic() - begun, report)
+    for _ in range(TRIES):
+        report = None
+        try:
+            report = grader.grade(exercise, trial.files)
+        except PlatformError as error:
+            tried = Tried(False, (), trial.must_fail, f"could not be run: {error.message}")
+        else:
+            tried = judge(trial, report)
+            if not any(check.status == "errored" for check in report.checks) and report.verdict != "errored":
+                break
+    return Outcome(trial, tried, time.monotonic() - begun, report)

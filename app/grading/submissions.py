@@ -12,7 +12,7 @@ from sqlalchemy import Select, func, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from app.accounts.model import User
+from app.accounts.model import Role, User
 from app.accounts.viewer import Viewer
 from app.db import Database, now
 from app.errors import Conflict, NotFound, TooMany
@@ -32,7 +32,7 @@ KeepFiles = Callable[[Session, str, str, Files], None]  #: (session, user id, ex
 
 @dataclass(frozen=True, slots=True)
 class SubmissionView:
-    """A submission as its author and instructors see it.
+    """A submission as its author, mentors and instructors see it.
 
     Attributes:
         state: `queued`, `grading`, `graded` or `errored`.
@@ -137,13 +137,14 @@ class Submissions:
         return view_of(row)
 
     def view(self, viewer: Viewer, submission_id: str) -> SubmissionView:
-        """One submission with its progress or report.
+        """One submission with its progress or report; mentors, who review them, see everybody's.
 
         Raises:
             NotFound: there is none that the viewer may see.
         """
+        found = (Submission.id == submission_id, viewer.scope_for(Submission.user_id, others_from=Role.MENTOR))
         with self._database.read() as session:
-            row = session.scalar(select(Submission).where(Submission.id == submission_id, viewer.scope_for(Submission.user_id)))
+            row = session.scalar(select(Submission).where(*found))
             if row is None:
                 raise NotFound("There is no such submission.", code="no-such-submission")
             return view_of(row, _position(session, row) if row.state == SubmissionState.QUEUED else 0)

@@ -75,7 +75,7 @@ class Runner:
     def run(self) -> None:
         """Run everything; one result frame for each check, then `finished`."""
         begun = time.monotonic()
-        self._scale = max(measure(self._platform) for _ in range(3))
+        self._scale = measure(self._platform)
         seconds = round(time.monotonic() - begun, 3)
         self._platform.send({"type": "stage", "name": "calibrate", "seconds": seconds, "scale": self._scale})
         end = begun + self._job.timeout * self._scale
@@ -97,12 +97,13 @@ class Runner:
         if check.id not in self._functions:
             return self._errored(check, f"{self._job.runner.name} declares no function for it")
         story = Story()
-        self._scale = max(self._scale, measure(self._platform))
+        scale = measure(self._platform)
+        self._scale = max(self._scale, scale)
         witness = Witness(self._job.sandbox.services, self._platform)
         begun = time.monotonic()
-        limit = min(check.seconds * self._scale, max(end - CLOSING - begun, 0.0))
+        limit = min(check.seconds * scale, max(end - CLOSING - begun, 0.0))
         function = self._functions[check.id]
-        process, ours = child.start(check.id, function, self._job.seed, self._job.sandbox, self._scale)
+        process, ours = child.start(check.id, function, self._job.seed, self._job.sandbox, scale)
         try:
             result = child.follow(ours, begun + limit, lambda frame, until: self._relay(ours.fileno(), frame, story, until))
         except TimeoutError:

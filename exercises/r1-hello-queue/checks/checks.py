@@ -183,6 +183,7 @@ def address(kit: Kit) -> None:
         lambda: [connection.heartbeat for connection in broker.connections("consumer")],
         equal([HEARTBEAT]),
         Text("heartbeat соединения из AMQP_URL, с", "heartbeat of the connection, from AMQP_URL, s"),
+        within=kit.limit(PATIENCE),
     )
 
 
