@@ -48,7 +48,7 @@ def exercise(exercise_id: str) -> str:
 
 @blueprint.get("/exercises/<exercise_id>/sandbox")
 def sandbox_part(exercise_id: str) -> str:
-    """The learner's sandbox: state, time left, services."""
+    """The learner's sandbox: state, time left, services. `?active`: the person at the page is at work."""
     found = _exercise(exercise_id)
     user()
     return render_template("exercises/_sandbox.html", exercise=found, definition=found.definition, **_sandbox(found))
@@ -137,7 +137,8 @@ def _exercise(exercise_id: str) -> Exercise:
 def _sandbox(exercise: Exercise) -> dict[str, Any]:
     """The person's sandbox, and what it waits for while there is none."""
     person = visitor()
-    sandbox = cases().sandboxes.of_exercise(person.id, exercise.id) if person else None
+    touch = "active" in request.args
+    sandbox = cases().sandboxes.of_exercise(person.id, exercise.id, touch=touch) if person else None
     running = sandbox is not None and sandbox.state != "gone"
     return {
         "sandbox": sandbox, "running": running, "waits": () if running or not person else cases().images.of(exercise),

@@ -80,7 +80,7 @@ export function createEditor(parent, options) {
       ...languageOf(file.language), nonce(), EditorState.tabSize.of(4), EditorState.readOnly.of(file.readonly), tabEscape(options.announceEscape),
       keymap.of(Object.entries(options.onKey).map(([key, run]) => ({ key, run, preventDefault: true }))),
       keymap.of([...closeBracketsKeymap, ...defaultKeymap, ...searchKeymap, ...historyKeymap, ...completionKeymap]),
-      named.of(EditorView.contentAttributes.of({ "aria-label": options.label(file.path), "aria-readonly": String(file.readonly) })),
+      named.of(EditorView.contentAttributes.of({ "aria-label": options.label(file.path), "aria-readonly": String(file.readonly), tabindex: "0" })),
       EditorView.updateListener.of((update) => {
         if (update.docChanged && !file.readonly) options.onChange(file.path, update.state.doc.toString());
       }),

@@ -5,7 +5,7 @@ import { say } from "./words.js";
 
 const KEPT_LINES = 5000;
 const POLL_MS = 1500;
-const CATCH_UP_MS = 1500; // what comes this soon after opening was written before we looked: its time is not known
+const CATCH_UP_MS = 1500; // of a service that ran before we looked: when it wrote what comes this soon is not known
 const ENDED = new Set(["exited", "crashed", "stopped", "failed"]);
 const STARTING = new Set(["preparing", "starting"]);
 
@@ -67,8 +67,9 @@ export function keepLogs() {
     if (following) box.scrollTop = box.scrollHeight;
   }
 
-  function source(name, turn) {
+  function source(name, turn, since) {
     const began = Date.now();
+    const late = began / 1000 - since > 3;
     let rest = "";
     let offset = 0;
     let poll = 0;
@@ -77,7 +78,7 @@ export function keepLogs() {
     const take = (text) => {
       const parts = (rest + text).split("\n");
       rest = parts.pop();
-      const at = Date.now() - began < CATCH_UP_MS ? 0 : Date.now();
+      const at = late && Date.now() - began < CATCH_UP_MS ? 0 : Date.now();
       append(parts.map((part) => ({ at, service: name, turn, text: part })));
     };
     async function page() {
@@ -128,7 +129,7 @@ export function keepLogs() {
         const runs = STARTING.has(service.state) || service.state === "ready";
         if (before && runs && before.since !== service.since && (ENDED.has(before.state) || (before.state === "ready" && service.state !== "paused"))) mark(service.name);
         states.set(service.name, service);
-        if (!sources.has(service.name) && service.state !== "waiting") sources.set(service.name, source(service.name, turn));
+        if (!sources.has(service.name) && service.state !== "waiting") sources.set(service.name, source(service.name, turn, service.since));
         if (![...choice.options].some((option) => option.value === service.name)) choice.add(new Option(service.name, service.name));
       });
     },

@@ -7,6 +7,7 @@ import { announce, facts, note, say, spanOf } from "./words.js";
 const MOVING = new Set(["queued", "starting", "stopping"]);
 const MEMORY_MS = 10000; // figures that change all the time are asked for this often
 const SETTLE_MS = 120; // several changes at once cost one question
+const AT_WORK_MS = 60000; // who typed or clicked this recently is using the sandbox, so it does not count as idle
 const SOON_S = 300;
 
 /** @param {{onChange: (now: object) => void, save: () => Promise<boolean>}} options */
@@ -21,6 +22,7 @@ export function keepSandbox({ onChange, save }) {
   let failures = 0;
   let warned = false;
   let wantedStart = false;
+  let atWork = 0;
   let before = now();
 
   function now() {
@@ -31,7 +33,7 @@ export function keepSandbox({ onChange, save }) {
 
   async function refresh() {
     if (!facts.user) return;
-    asking ??= html(part).then((text) => { failures = 0; swap(text); }, () => { failures += 1; }).finally(() => { asking = null; });
+    asking ??= html(Date.now() - atWork < AT_WORK_MS ? `${part}?active` : part).then((text) => { failures = 0; swap(text); }, () => { failures += 1; }).finally(() => { asking = null; });
     await asking;
     changed();
   }
@@ -126,6 +128,7 @@ export function keepSandbox({ onChange, save }) {
   }
 
   document.addEventListener("change", (event) => { if (event.target.id === "start-when-ready") wantedStart = event.target.checked; });
+  for (const event of ["keydown", "pointerdown"]) addEventListener(event, () => { atWork = Date.now(); }, { passive: true });
   addEventListener("visibilitychange", () => { if (document.visibilityState === "visible") refresh(); });
   setInterval(tick, 1000);
 
