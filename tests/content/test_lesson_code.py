@@ -11,7 +11,7 @@ import yaml
 from app.content.blocks import Fence
 from app.content.code import is_parsed, is_run, lesson_fences
 from app.sandbox.engines.embedded import EmbeddedEngine
-from app.sandbox.model import Limits, ServiceSpec
+from app.sandbox.model import Limits, ReadyProbe, ServiceSpec, ServiceState
 from tests import pods
 from tests.product import TOP
 
@@ -38,12 +38,21 @@ async def test_the_code_of_a_lesson_runs_and_prints_what_the_text_claims(embedde
     services = [reader]
     if any("broker" in block.attributes for block in blocks):
         services.append(
-            ServiceSpec("rabbitmq", "rabbitmq", given=True, limits=Limits(memory_mb=320, cpus=2, pids=128, nofile=4096))
+            ServiceSpec(
+                "rabbitmq",
+                "rabbitmq",
+                given=True,
+                ready=ReadyProbe("amqp", 5672),
+                limits=Limits(memory_mb=320, cpus=2, pids=128, nofile=4096),
+            )
         )
-    spec = pods.sandbox(*services, cpus=2.0)
+    spec = pods.sandbox(*services, cpus=2.0, secrets={"prober_password": "nobody-checks-here"})
     await embedded.launch(spec)
     try:
-        await pods.until(embedded, spec, "ready", lambda status: status.ready, within=60)
+        states = (ServiceState.READY, ServiceState.CRASHED, ServiceState.FAILED)
+        status = await pods.until(embedded, spec, "up", lambda now: all(s.state in states for s in now.services), within=60)
+        log = await embedded.logs(spec.id, services[-1].name)
+        assert status.ready, (status, log)
         # When they run one after another
         plan = [
             {
