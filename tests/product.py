@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pwd
 import queue
 import re
 import signal
@@ -54,14 +55,17 @@ def share_images(home: Path) -> None:
 class Product:
     """`./run` without the set-up: the launcher, the supervisor and its four processes, on free ports.
 
+    Args:
+        account: whose processes they are, when root runs the tests; `home` must be theirs.
+
     Attributes:
         url, live_url: origins.
         admin_password: the one-time password that the launcher printed (first start only).
         output: everything that it printed so far.
     """
 
-    def __init__(self, home: Path, **settings: str) -> None:
-        self.home = home
+    def __init__(self, home: Path, *, account: str | None = None, **settings: str) -> None:
+        self.home, self.account = home, account
         self.port, self.live_port = free_port(), free_port()
         self.url, self.live_url = f"http://127.0.0.1:{self.port}", f"http://live.localhost:{self.live_port}"
         self.settings = settings
@@ -81,12 +85,19 @@ class Product:
         }
         return {**os.environ, **mine, **self.settings}
 
+    @property
+    def _person(self) -> dict[str, Any]:
+        if self.account is None:
+            return {}
+        entry = pwd.getpwnam(self.account)
+        return {"user": entry.pw_uid, "group": entry.pw_gid, "extra_groups": []}
+
     def start(self, within: float = 60.0) -> None:
         """Start and wait for the announcement."""
         share_images(self.home)
         self.process = subprocess.Popen(
             [sys.executable, "-m", "app.launch"], cwd=TOP, env=self.environment, text=True,
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True, **self._person,
         )  # fmt: skip
         threading.Thread(target=self._read, args=(self.process,), daemon=True).start()
         deadline = time.monotonic() + within
@@ -155,7 +166,7 @@ class Product:
         """Run `./soty …` against this product; its standard output."""
         result = subprocess.run(
             [sys.executable, "-m", "app.cli", *arguments], cwd=TOP, env=self.environment, capture_output=True, text=True,
-            timeout=120, check=False,
+            timeout=120, check=False, **self._person,
         )  # fmt: skip
         if check and result.returncode != 0:
             raise AssertionError(f"soty {' '.join(arguments)} -> {result.returncode}\n{result.stdout}{result.stderr}")

@@ -17,9 +17,14 @@ class Viewer:
     user_id: str
     role: Role = Role.LEARNER
 
-    def scope_for(self, owner: InstrumentedAttribute[str]) -> ColumnElement[bool]:
-        """Condition that every query of owned things starts from: one's own, or everybody's for instructors.
+    def scope_for(
+        self, owner: InstrumentedAttribute[str], *, others_from: Role | None = Role.INSTRUCTOR
+    ) -> ColumnElement[bool]:
+        """Condition that every query of owned things starts from.
 
         What lies outside is *not found*, never *forbidden*, so that ids tell nothing.
+
+        Args:
+            others_from: the least role that reaches other people's things too; None: nobody does.
         """
-        return true() if self.role.at_least(Role.INSTRUCTOR) else owner == self.user_id
+        return true() if others_from and self.role.at_least(others_from) else owner == self.user_id

@@ -25,12 +25,14 @@ def read_body(model: type[Model]) -> Model:
     if not raw:
         return validated(model, {})
     if request.mimetype != "application/json":
-        raise UnsupportedMediaType("Send application/json.")
+        raise UnsupportedMediaType
     try:
         data = json.loads(raw.decode("utf-8"), object_pairs_hook=_without_duplicates, parse_constant=_not_json)
     except (ValueError, RecursionError) as error:
         what = "nested too deeply" if isinstance(error, RecursionError) else str(error)[:200]
-        raise InvalidInput(f"The body is not JSON that can be read: {what}.", code="bad-json") from error
+        raise InvalidInput(
+            f"The body is not JSON that can be read: {what}.", code="bad-json", details={"problem": what}
+        ) from error
     if not isinstance(data, dict):
         raise InvalidInput("The body must be a JSON object.", code="bad-json")
     return validated(model, data)

@@ -9,9 +9,10 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from app.cli.chosen import chosen_exercises, editable_files
 from app.cli.said import say, table
-from app.content.exercise import Exercise, ExerciseCatalog, load_exercise, read_tree
-from app.errors import InvalidInput, NotFound
+from app.content.exercise import ExerciseCatalog
+from app.errors import InvalidInput
 from app.settings import Settings
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ def _check(arguments: argparse.Namespace, settings: Settings) -> int:
     for problem in catalog.problems:
         print(problem)
     rows = []
-    for exercise in _chosen(catalog, arguments.ids, settings.exercises_dir):
+    for exercise in chosen_exercises(catalog, arguments.ids, settings.exercises_dir):
         state = proof_state(exercise, settings.images_dir)
         rows.append((exercise.id, state.state, "; ".join(state.reasons)))
     table(("EXERCISE", "PROOF", "WHY"), rows)
@@ -87,7 +88,7 @@ def _prove(arguments: argparse.Namespace, settings: Settings) -> int:
         raise InvalidInput("\n".join(map(str, catalog.problems)))
     proofs: list[Proof] = []
     with LocalGrader(settings, engine=arguments.engine, progress=_Teller()) as grader:
-        for exercise in _chosen(catalog, arguments.ids, settings.exercises_dir):
+        for exercise in chosen_exercises(catalog, arguments.ids, settings.exercises_dir):
             say(f"{exercise.id}: proving")
             proof = prove(
                 grader,
@@ -113,16 +114,11 @@ def _grade(arguments: argparse.Namespace, settings: Settings) -> int:
     from app.grading.local import LocalGrader
 
     catalog = ExerciseCatalog(settings.exercises_dir)
-    exercise = _chosen(catalog, [arguments.id], settings.exercises_dir)[0]
+    exercise = chosen_exercises(catalog, [arguments.id], settings.exercises_dir)[0]
     known = {check.id for check in exercise.definition.checks.items}
     if unknown := sorted(set(arguments.only) - known):
         raise InvalidInput(f"There is no check {', '.join(unknown)}; there are {', '.join(sorted(known))}.")
-    folder = settings.called_from / arguments.folder
-    if not folder.is_dir():
-        raise NotFound(f"There is no folder {arguments.folder}.")
-    files = {path: text for path, text in read_tree(folder).items() if path in exercise.editable_paths}
-    if not files:
-        raise InvalidInput(f"{arguments.folder} has none of the files {', '.join(exercise.editable_paths)}.")
+    files = editable_files(settings, exercise, arguments.folder)
     with LocalGrader(settings, engine=arguments.engine, progress=_Teller()) as grader:
         report = grader.grade(exercise, files, seed=arguments.seed, only=tuple(arguments.only))
     if arguments.json:
@@ -130,21 +126,6 @@ def _grade(arguments: argparse.Namespace, settings: Settings) -> int:
     else:
         print_report(report, "ru" if settings.lang.startswith("ru") else "en")
     return EXIT[report.verdict]
-
-
-def _chosen(catalog: ExerciseCatalog, ids: list[str], folder: Path) -> list[Exercise]:
-    """The exercises of these ids, or all of them.
-
-    Raises:
-        NotFound: one of them does not exist.
-        ContentInvalid: one of them is faulty.
-    """
-    for one in ids:
-        if catalog.get(one) is None:
-            if not (folder / one / "exercise.yaml").is_file():
-                raise NotFound(f"There is no exercise `{one}`.")
-            load_exercise(folder / one)
-    return [exercise for name, exercise in catalog.exercises.items() if not ids or name in ids]
 
 
 class _Teller:

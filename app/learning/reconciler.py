@@ -19,7 +19,7 @@ from app.jobs.lease import claim_key
 from app.jobs.model import Job, JobState
 from app.sandbox import sandbox_pb2 as pb
 from app.sandbox.client import SandboxdClient
-from app.sandbox.model import Purpose, SandboxState
+from app.sandbox.model import OPERATOR, Purpose, SandboxState
 from app.sandbox.row import SandboxRow
 
 EVERY = 2.0  #: seconds between turns
@@ -52,7 +52,7 @@ class Reconciler:
         for row in rows.values():
             self._agree(row, listed.get(row.id), claims)
         for live in listed.values():
-            known = live.id in rows or live.purpose == Purpose.PROOF
+            known = live.id in rows or live.purpose == Purpose.PROOF or live.owner == OPERATOR
             if not known and live.state not in _ENDING:
                 self._stop(live.id, "orphan")
 

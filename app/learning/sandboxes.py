@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
-from sqlalchemy import Select, select, update
+from sqlalchemy import ColumnElement, Select, select, update
 from sqlalchemy.exc import IntegrityError
 
 from app.accounts.viewer import Viewer
@@ -35,7 +35,10 @@ class SecondSandbox(Conflict):
 
 
 class PracticeSandboxes:
-    """Open, look, change, close. Every call that reaches `sandboxd` may raise `Unavailable`; the row stays true."""
+    """Open, look, change, close. Every call that reaches `sandboxd` may raise `Unavailable`; the row stays true.
+
+    Instructors may look at everybody's, read the logs and close them; changing one is its owner's alone.
+    """
 
     def __init__(self, database: Database, exercises: Exercises, drafts: Drafts, sandboxd: SandboxdClient) -> None:
         self._database = database
@@ -80,12 +83,15 @@ class PracticeSandboxes:
             raise
         return self._view(row, live)
 
-    def of_exercise(self, user_id: str, exercise_id: str) -> SandboxView | None:
-        """The learner's sandbox of this exercise, living or, when none lives, the newest that is gone; None: never any."""
+    def of_exercise(self, user_id: str, exercise_id: str, *, touch: bool = False) -> SandboxView | None:
+        """The learner's sandbox of this exercise, living or, when none lives, the newest that is gone; None: never any.
+
+        `touch` tells `sandboxd` that somebody is using it.
+        """
         mine = self._mine(user_id).where(SandboxRow.exercise_id == exercise_id)
         with self._database.read() as session:
             row = session.scalar(mine.order_by(SandboxRow.created_at.desc()).limit(1))
-        return self._look(row) if row else None
+        return self._look(row, touch=touch) if row else None
 
     def running(self, user_id: str) -> SandboxView | None:
         """The learner's living sandbox, from the row alone (no call to `sandboxd`): for Home and the header."""
@@ -105,10 +111,10 @@ class PracticeSandboxes:
         """*Restart with my files*: put the saved draft and restart the learner's services, or only the named ones.
 
         Raises:
-            NotFound: there is none that the viewer may see, or no such service.
+            NotFound: the viewer has no such sandbox, or no such service.
             Conflict: it is not ready, or checks are running on it.
         """
-        row = self._find(viewer, sandbox_id)
+        row = self._own(viewer, sandbox_id)
         files = self._drafts.open(row.owner_id, row.exercise_id).files
         live = self._sandboxd.apply(row.id, files, restart=True, services=services)
         self.remember_files(row.id, files)
@@ -119,21 +125,21 @@ class PracticeSandboxes:
         """Start, stop, kill, pause, resume, restart or scale one service.
 
         Raises:
-            NotFound: there is none that the viewer may see, or no such service.
+            NotFound: the viewer has no such sandbox, or no such service.
             InvalidInput: no such action.
             Conflict: it is not ready, or checks are running on it.
         """
-        row = self._find(viewer, sandbox_id)
+        row = self._own(viewer, sandbox_id)
         return self._view(row, self._sandboxd.control(row.id, service, action, replicas=replicas))
 
     def extend(self, viewer: Viewer, sandbox_id: str) -> SandboxView:
         """Half an hour more, twice at most.
 
         Raises:
-            NotFound: there is none that the viewer may see.
+            NotFound: the viewer has no such sandbox.
             Conflict: not ready, or extended as often as possible.
         """
-        row = self._find(viewer, sandbox_id)
+        row = self._own(viewer, sandbox_id)
         return self._view(row, self._sandboxd.extend(row.id))
 
     def stop(self, viewer: Viewer, sandbox_id: str) -> SandboxView:
@@ -208,9 +214,14 @@ class PracticeSandboxes:
         return select(SandboxRow).where(SandboxRow.owner_id == user_id, SandboxRow.purpose == Purpose.PRACTICE)
 
     def _find(self, viewer: Viewer, sandbox_id: str) -> SandboxRow:
+        return self._one(sandbox_id, viewer.scope_for(SandboxRow.owner_id))
+
+    def _own(self, viewer: Viewer, sandbox_id: str) -> SandboxRow:
+        return self._one(sandbox_id, viewer.scope_for(SandboxRow.owner_id, others_from=None))
+
+    def _one(self, sandbox_id: str, scope: ColumnElement[bool]) -> SandboxRow:
         with self._database.read() as session:
-            found = (SandboxRow.id == sandbox_id, viewer.scope_for(SandboxRow.owner_id))
-            row = session.scalar(select(SandboxRow).where(*found))
+            row = session.scalar(select(SandboxRow).where(SandboxRow.id == sandbox_id, scope))
         if row is None:
             raise NotFound("There is no such sandbox.", code="no-such-sandbox")
         return row

@@ -87,7 +87,7 @@ class Workbenches:
         )
         newest_first = both.order_by(both.selected_columns.at.desc(), both.selected_columns.id).limit(limit)
         with self._database.read() as session:
-            return tuple(Attempt(*row) for row in session.execute(newest_first).tuples())  # type: ignore[arg-type]
+            return tuple(Attempt(*row) for row in session.execute(newest_first))  # type: ignore[arg-type]
 
     def usual_start(self, exercise_id: str) -> float:
         """Median seconds from the wish for a sandbox until it was ready, over everybody's newest; 0 while there is none."""
@@ -95,6 +95,6 @@ class Workbenches:
             SandboxRow.exercise_id == exercise_id, SandboxRow.purpose == Purpose.PRACTICE, SandboxRow.ready_at.is_not(None)
         )
         with self._database.read() as session:
-            rows = session.execute(started.order_by(SandboxRow.created_at.desc()).limit(KEPT_STARTS)).tuples().all()
+            rows = session.execute(started.order_by(SandboxRow.created_at.desc()).limit(KEPT_STARTS)).all()
         seconds = [(ready - created).total_seconds() for created, ready in rows if ready]
         return median(seconds) if seconds else 0.0

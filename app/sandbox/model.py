@@ -44,6 +44,9 @@ class Purpose(StrEnum):
     PROOF = "proof"
 
 
+OPERATOR = "operator"  #: owner of what the command line starts; no account has this id, and no row tells of it
+
+
 @dataclass(frozen=True, slots=True)
 class Limits:
     """Ceilings of one service replica."""

@@ -17,7 +17,21 @@ from whitenoise import WhiteNoise
 from app import api
 from app.db import Database, engine_options, install_rules
 from app.settings import Settings
-from app.web import account, admin, assets, errors, exercises, headers, language, lessons, observe, sandboxes, sessions, start
+from app.web import (
+    account,
+    admin,
+    assets,
+    bodies,
+    errors,
+    exercises,
+    headers,
+    language,
+    lessons,
+    observe,
+    sandboxes,
+    sessions,
+    start,
+)
 from app.wiring import UseCases, use_cases
 
 STATIC = Path(__file__).parent / "static"
@@ -49,7 +63,7 @@ def create_app(settings: Settings, cases: UseCases | None = None) -> Flask:
     app.extensions["soty"] = cases or use_cases(settings, database(app))
     csrf.init_app(app)
     Compress(app)
-    for part in (observe, errors, headers, sessions, language, assets):
+    for part in (observe, errors, headers, bodies, sessions, language, assets):
         part.register(app)
     for room in (start, account, lessons, exercises, sandboxes, admin):
         app.register_blueprint(room.blueprint)

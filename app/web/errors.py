@@ -107,7 +107,8 @@ def register(app: Flask) -> None:
         if 300 <= status < 400:
             return error.get_response()  # type: ignore[return-value]
         details = {404: _("Check the address, or begin at the course page."),
-                   413: _("A request may hold one megabyte at most.")}  # fmt: skip
+                   413: _("A request may hold one megabyte at most."),
+                   415: _("A body is sent as application/json here.")}  # fmt: skip
         response = answer(
             status, (error.name or "error").lower().replace(" ", "-"), details.get(status, error.description or "")
         )

@@ -27,6 +27,7 @@ SENTENCES: Mapping[str, object] = {
     "sandbox-not-ready": lazy("The sandbox is not ready yet."),
     "content-changed": lazy("The exercise has changed meanwhile. Reload the page."),
     "sandboxd-not-started": lazy("The sandbox service did not start."),
+    "bad-json": lazy("The body is not JSON that can be read: %(problem)s."),
     "bad-page": lazy("There is no such page of the list."),
     "invalid-fields": lazy("“%(field)s” has a value that is not accepted."),
 }

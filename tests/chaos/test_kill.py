@@ -13,22 +13,9 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.desk import write_exercise
+from tests.chaos.staying import write_staying_exercise
 from tests.product import Product, eventually
 
-STAYS = "import time\nprint('up', flush=True)\ntime.sleep(600)\n"
-CHECKS = """
-import time
-from kit import Kit, check
-
-@check("first")
-def first(kit: Kit) -> None:
-    time.sleep(4)  # long enough to be killed in
-
-@check("second")
-def second(kit: Kit) -> None:
-    pass
-"""
 CLAIMED_AGAIN = 30.0  #: seconds after the kill
 
 
@@ -37,7 +24,7 @@ def soty() -> Iterator[Product]:
     with tempfile.TemporaryDirectory(prefix="soty-killed-") as folder:
         place = Path(folder)
         place.chmod(0o755)
-        write_slow_exercise(place / "exercises")
+        write_staying_exercise(place / "exercises", check_seconds=4)
         with Product(place / "home", SOTY_EXERCISES_DIR=str(place / "exercises")) as product:
             yield product
 
@@ -47,15 +34,6 @@ def api(soty: Product) -> Iterator[httpx.Client]:
     token = soty.cli("users", "add", "anna", "--role", "learner", "--token")
     with soty.api(token.splitlines()[-1]) as client:
         yield client
-
-
-def write_slow_exercise(folder: Path) -> None:
-    """An exercise that every solution passes, four seconds after its sandbox is ready."""
-    home = write_exercise(folder).folder
-    definition = (home / "exercise.yaml").read_text("utf-8")
-    (home / "exercise.yaml").write_text(definition.replace("ready: {kind: tcp, port: 8000}, ", ""), "utf-8")
-    for name, text in {"starter/main.py": STAYS, "given/peer.py": STAYS, "checks/checks.py": CHECKS}.items():
-        (home / name).write_text(text, "utf-8")
 
 
 def hand_in(api: httpx.Client, key: str) -> str:

@@ -10,31 +10,20 @@ from pathlib import Path
 
 import pytest
 
-from app.content.exercise import Exercise, load_exercise
+from app.content.exercise import Exercise
 from app.errors import Unavailable
 from app.sandbox.model import Purpose
+from tests.chaos.staying import write_staying_exercise
 from tests.daemon import SandboxdProcess
-from tests.desk import new_id, write_exercise
+from tests.desk import new_id
 from tests.pods import alive, processes_below
 from tests.product import eventually
-
-_STAYS = "import time\nprint('up', flush=True)\ntime.sleep(600)\n"
 
 
 @pytest.fixture
 def exercise(tmp_path: Path) -> Exercise:
     """One whose services run until they are ended."""
-    home = write_exercise(tmp_path / "exercises").folder
-    definition = (home / "exercise.yaml").read_text("utf-8")
-    (home / "exercise.yaml").write_text(definition.replace("ready: {kind: tcp, port: 8000}, ", ""), "utf-8")
-    (home / "starter" / "main.py").write_text(_STAYS)
-    (home / "given" / "peer.py").write_text(_STAYS)
-    (home / "checks" / "checks.py").write_text(
-        "from kit import Kit, check\n\n"
-        "@check('first')\ndef first(kit: Kit) -> None:\n    import time\n    time.sleep(60)\n\n"
-        "@check('second')\ndef second(kit: Kit) -> None:\n    pass\n"
-    )
-    return load_exercise(home)
+    return write_staying_exercise(tmp_path / "exercises", check_seconds=60)
 
 
 @pytest.fixture

@@ -16,6 +16,7 @@ import pytest
 from sqlalchemy import select, update
 
 from app import migrate
+from app.accounts.model import Role
 from app.accounts.viewer import Viewer
 from app.content.exercise import ExerciseCatalog
 from app.db import Database, make_engine, now
@@ -328,6 +329,20 @@ class TestPracticeSandboxes:
             with pytest.raises(NotFound):
                 touch()
         assert school.sandboxd.status(sandbox_id).state == "ready"
+
+    def test_an_instructor_looks_reads_and_closes_but_never_changes_it(self, school: School) -> None:
+        sandbox_id, irina = school.ready(), Viewer("irina", Role.INSTRUCTOR)
+        for change in (
+            lambda: school.sandboxes.apply(irina, sandbox_id),
+            lambda: school.sandboxes.extend(irina, sandbox_id),
+            lambda: school.sandboxes.control(irina, sandbox_id, "web", "kill"),
+        ):
+            with pytest.raises(NotFound):
+                change()
+        assert school.sandboxes.view(irina, sandbox_id).state == "ready"
+        assert school.sandboxes.logs(irina, sandbox_id, "web").offset == 0
+        school.sandboxes.stop(irina, sandbox_id)
+        eventually("it is gone", lambda: school.sandboxd.status(sandbox_id).state == "gone")
 
     def test_without_sandboxd_the_page_shows_the_row_and_the_wish_is_granted_later(self, school: School) -> None:
         school.switch_off()

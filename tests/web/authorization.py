@@ -52,9 +52,9 @@ ANYBODY = _row("ok", "ok")
 PEOPLE = _row("sign-in", "ok")  #: whoever has an account, about their own things
 OWNER = _row("sign-in", "hidden", owner="ok")  #: an object of one person; to others it does not exist
 OWNER_OR_INSTRUCTOR = _row("sign-in", "ok", other="hidden", mentor="hidden")
+OWNER_OR_MENTOR = _row("sign-in", "ok", other="hidden")  #: what was handed in: mentors review it
 MENTOR = _row("sign-in", "ok", other="forbidden", owner="forbidden")
 INSTRUCTOR = _row("sign-in", "ok", other="forbidden", owner="forbidden", mentor="forbidden")
-MENTOR = _row("sign-in", "ok", other="forbidden", owner="forbidden")  #: how learners stand; not their files and reports
 ADMIN = _row("sign-in", "forbidden", admin="ok")
 
 #: (method, endpoint) -> who may
@@ -97,8 +97,8 @@ ROUTES: dict[tuple[str, str], Row] = {
     ("GET", "exercises.sandbox_part"): PEOPLE,
     ("GET", "exercises.run"): OWNER_OR_INSTRUCTOR,
     ("GET", "exercises.run_part"): OWNER_OR_INSTRUCTOR,
-    ("GET", "exercises.submission"): OWNER_OR_INSTRUCTOR,
-    ("GET", "exercises.submission_part"): OWNER_OR_INSTRUCTOR,
+    ("GET", "exercises.submission"): OWNER_OR_MENTOR,
+    ("GET", "exercises.submission_part"): OWNER_OR_MENTOR,
     ("POST", "sandboxes.stop"): OWNER_OR_INSTRUCTOR,
     ("POST", "sandboxes.ticket"): OWNER_OR_INSTRUCTOR.given_json(kind="watch"),
     # API v1
@@ -124,11 +124,11 @@ ROUTES: dict[tuple[str, str], Row] = {
     ("GET", "api.run"): OWNER_OR_INSTRUCTOR,
     ("GET", "api.sandbox"): OWNER_OR_INSTRUCTOR,
     ("DELETE", "api.stop_sandbox"): OWNER_OR_INSTRUCTOR,
-    ("POST", "api.apply_files"): OWNER_OR_INSTRUCTOR,
-    ("POST", "api.extend_sandbox"): OWNER_OR_INSTRUCTOR,
-    ("POST", "api.control_service"): OWNER_OR_INSTRUCTOR.given(action="restart"),
+    ("POST", "api.apply_files"): OWNER,
+    ("POST", "api.extend_sandbox"): OWNER,
+    ("POST", "api.control_service"): OWNER.given(action="restart"),
     ("GET", "api.service_logs"): OWNER_OR_INSTRUCTOR,
-    ("GET", "api.submission"): OWNER_OR_INSTRUCTOR,
+    ("GET", "api.submission"): OWNER_OR_MENTOR,
     ("POST", "api.submission_seen"): PEOPLE,  # marks rows of one's own only
     ("POST", "api.retry"): INSTRUCTOR,
     ("GET", "api.submissions"): MENTOR,
@@ -138,7 +138,7 @@ ROUTES: dict[tuple[str, str], Row] = {
     ("GET", "admin.learners"): MENTOR,
     ("GET", "admin.learner"): MENTOR,
     ("GET", "admin.submissions"): MENTOR,
-    ("GET", "admin.submission"): INSTRUCTOR,
+    ("GET", "admin.submission"): MENTOR,
     ("POST", "admin.retry"): INSTRUCTOR,
     ("GET", "admin.running"): INSTRUCTOR,
     ("GET", "admin.sandbox_logs"): INSTRUCTOR,
@@ -150,22 +150,5 @@ ROUTES: dict[tuple[str, str], Row] = {
     ("POST", "admin.set_role"): ADMIN.given(role="learner"),
     ("POST", "admin.reset_password"): ADMIN,
     ("POST", "admin.set_active"): ADMIN.given(active="yes"),
-    ("GET", "admin.audit"): ADMIN,
-    # panel
-    ("GET", "admin.index"): MENTOR,
-    ("GET", "admin.learners"): MENTOR,
-    ("GET", "admin.learner"): MENTOR,
-    ("GET", "admin.submissions"): MENTOR,
-    ("GET", "admin.submission"): INSTRUCTOR,
-    ("POST", "admin.retry"): INSTRUCTOR,
-    ("GET", "admin.running"): INSTRUCTOR,
-    ("GET", "admin.sandbox_logs"): INSTRUCTOR.given(service="worker"),
-    ("POST", "admin.stop_sandbox"): INSTRUCTOR,
-    ("GET", "admin.content"): INSTRUCTOR,
-    ("GET", "admin.users"): ADMIN,
-    ("POST", "admin.users"): ADMIN,
-    ("POST", "admin.set_role"): ADMIN.given(role="mentor"),
-    ("POST", "admin.reset_password"): ADMIN,
-    ("POST", "admin.set_active"): ADMIN.given(active="no"),
     ("GET", "admin.audit"): ADMIN,
 }

@@ -285,11 +285,17 @@ class TestAccess:
         is_problem(browser.ask("POST", path, json={}), 403, "csrf")
         assert browser.ask("POST", path, json={}, headers={"X-CSRFToken": browser.csrf()}).status_code == 200
 
-    @pytest.mark.parametrize("role", [Role.LEARNER, Role.MENTOR])
-    def test_lists_of_everybody_are_for_instructors(self, site: Site, role: Role) -> None:
-        somebody = program(site, role=role)
+    def test_lists_of_everybody_are_not_for_learners(self, site: Site) -> None:
+        anna = program(site)
         for path in ("/learners", "/submissions"):
-            is_problem(somebody.get(path), 403, "forbidden")
+            is_problem(anna.get(path), 403, "forbidden")
+
+    def test_a_mentor_reads_what_was_handed_in_and_has_no_say_in_it(self, site: Site) -> None:
+        handed_in = program(site).submit().get_json()["id"]
+        mentor = program(site, "Maria", Role.MENTOR)
+        assert mentor.get("/submissions").get_json()["total"] == mentor.get("/learners").get_json()["total"] == 1
+        assert mentor.get(f"/submissions/{handed_in}").get_json()["status"] == "queued"
+        is_problem(mentor.post(f"/submissions/{handed_in}/retry"), 403, "forbidden")
 
     def test_an_instructor_sees_the_class(self, site: Site) -> None:
         handed_in = program(site).submit().get_json()["id"]

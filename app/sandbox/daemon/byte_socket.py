@@ -71,6 +71,7 @@ class ByteSocket:
             for connection in self._connections:
                 connection.cancel()
             await asyncio.gather(*self._connections, return_exceptions=True)
+            path.unlink(missing_ok=True)  # gRPC removes its own sockets
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         connection = asyncio.current_task()

@@ -1,7 +1,7 @@
 """The panel's blueprint, its tabs, and what every list of it needs.
 
-Mentors see how learners stand: the lists, read-only. Files, reports and sandboxes of others begin with instructors,
-accounts with admins.
+Mentors see how learners stand and what they handed in, with files and reports, and change nothing. Running sandboxes and the
+content begin with instructors, accounts with admins.
 """
 
 from __future__ import annotations

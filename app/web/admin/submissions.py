@@ -37,7 +37,7 @@ def submissions() -> str:
 @blueprint.get("/submissions/<submission_id>")
 def submission(submission_id: str) -> str:
     """Files and report, as the learner sees it."""
-    require(Role.INSTRUCTOR)
+    require(Role.MENTOR)
     attempt = attempt_page("submission", submission_id, viewer())
     sent = attempt.view.files if isinstance(attempt.view, SubmissionView) else {}
     files = {path: coloured(path, text) for path, text in sent.items()}

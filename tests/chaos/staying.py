@@ -1,0 +1,33 @@
+"""An exercise whose services run until they are ended, and whose checks take as long as a test needs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from app.content.exercise import Exercise, load_exercise
+from tests.desk import write_exercise
+
+_STAYS = "import time\nprint('up', flush=True)\ntime.sleep(600)\n"
+_CHECKS = """
+import time
+from kit import Kit, check
+
+@check("first")
+def first(kit: Kit) -> None:
+    time.sleep({seconds})  # long enough to be killed in
+
+@check("second")
+def second(kit: Kit) -> None:
+    pass
+"""
+
+
+def write_staying_exercise(folder: Path, check_seconds: float) -> Exercise:
+    """`echo`: every solution passes, so many seconds after its sandbox is ready."""
+    home = write_exercise(folder).folder
+    definition = (home / "exercise.yaml").read_text("utf-8")
+    (home / "exercise.yaml").write_text(definition.replace("ready: {kind: tcp, port: 8000}, ", ""), "utf-8")
+    checks = _CHECKS.format(seconds=check_seconds)
+    for name, text in {"starter/main.py": _STAYS, "given/peer.py": _STAYS, "checks/checks.py": checks}.items():
+        (home / name).write_text(text, "utf-8")
+    return load_exercise(home)
