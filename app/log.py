@@ -51,6 +51,7 @@ def configure(process: str, level: str = "info") -> None:
     ]  # fmt: skip
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        wrapper_class=structlog.make_filtering_bound_logger(level),  # a line that is not wanted costs nothing
         logger_factory=structlog.stdlib.LoggerFactory(),
         cache_logger_on_first_use=True,
     )

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from alembic import command
 from alembic.config import Config
@@ -17,7 +18,7 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, MetaData
 
-from app.db import Base, make_engine
+from app.db import Base, make_engine, writer
 from app.errors import PlatformError
 from app.settings import CHECKOUT, load_settings
 
@@ -81,20 +82,19 @@ def _config() -> Config:
 def _migrating(engine: Engine) -> Iterator[tuple[Config, Connection]]:
     sqlite = engine.dialect.name == "sqlite"
     config = _config()
-    with engine.connect() as connection:
+    with writer(engine).connect() as connection:
         if sqlite:  # only outside a transaction; else rebuilding a table would cascade through its children
-            connection.exec_driver_sql("PRAGMA foreign_keys=OFF")
-            connection.commit()
-        writer = connection.execution_options(isolation_level="SERIALIZABLE" if sqlite else "READ COMMITTED", soty_writes=True)
-        with writer.begin():
+            raw: Any = connection.connection.driver_connection
+            raw.execute("PRAGMA foreign_keys=OFF")
+        with connection.begin():
             if not sqlite:
-                writer.exec_driver_sql("SET LOCAL statement_timeout = 0")
-                writer.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_LOCK})")
-            config.attributes["connection"] = writer
-            yield config, writer
-            if sqlite and (broken := writer.exec_driver_sql("PRAGMA foreign_key_check").all()):
+                connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
+                connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_LOCK})")
+            config.attributes["connection"] = connection
+            yield config, connection
+            if sqlite and (broken := connection.exec_driver_sql("PRAGMA foreign_key_check").all()):
                 raise PlatformError(f"The migration would leave {len(broken)} rows without their parents.")
-        connection.detach()  # its pragma and isolation level must not return to the pool
+        connection.detach()  # its pragma must not return to the pool
 
 
 def main() -> int:

@@ -14,7 +14,7 @@ from sqlalchemy import delete
 from sqlalchemy.dialects import postgresql, sqlite
 
 from app.accounts.model import RateBucket
-from app.db import Database, now
+from app.db import Database, now, table
 from app.errors import TooMany
 
 View = TypeVar("View", bound=Callable[..., Any])
@@ -39,7 +39,7 @@ class Rate:
 SIGN_IN = Rate("sign-in", 200, 600)  #: by address; a class behind one address signs in at once
 SIGN_UP = Rate("sign-up", 60, 3600)  #: by address
 PASSWORD = Rate("password", 10, 600)  #: by person: tries of the present password
-SUBMIT = Rate("submit", 30, 600)  #: by person: submissions and runs
+SUBMIT = Rate("submit", 30, 600, stride=3)  #: by person: submissions and runs
 LAUNCH = Rate("launch", 30, 600)  #: by person: sandboxes
 TOKENS = Rate("token", 600, 60, stride=10)  #: by API token
 WRITES = Rate("writes", 300, 60, stride=5)  #: by person or address: every other change
@@ -66,6 +66,10 @@ class Limits:
         self._database = database
         self._lock = threading.Lock()
         self._known: dict[tuple[str, int], tuple[int, int]] = {}  #: (key, window) -> (total, untold)
+        row = insert(database)
+        hits = table(RateBucket).c.hits
+        added = row.on_conflict_do_update(index_elements=["key", "window"], set_={"hits": hits + row.excluded.hits})
+        self._count = added.returning(hits)
 
     def take(self, rate: Rate, *who: str) -> None:
         """Count one hit.
@@ -97,10 +101,9 @@ class Limits:
             if untold < rate.stride or total > rate.limit:
                 return total + untold
             self._known[key, window] = (total, 0)
-        row = insert(self._database, key=key, window=window, hits=untold, expires_at=datetime.fromtimestamp(end, UTC))
-        counted = row.on_conflict_do_update(index_elements=["key", "window"], set_={"hits": RateBucket.hits + untold})
-        with self._database.transaction(durable=False) as session:
-            total = int(session.execute(counted.returning(RateBucket.hits)).scalar_one())
+        expires_at = datetime.fromtimestamp(end, UTC)
+        counted = self._database.jot(self._count, key=key, window=window, hits=untold, expires_at=expires_at)
+        total = int(counted[0].hits)
         with self._lock:
             self._known[key, window] = (total, self._known.get((key, window), (0, 0))[1])
         return total
@@ -108,7 +111,8 @@ class Limits:
 
 def insert(database: Database, **values: Any) -> Any:
     """An INSERT of a counter that knows ON CONFLICT, in the database's dialect."""
-    return (sqlite if database.is_sqlite else postgresql).insert(RateBucket).values(**values)
+    statement = (sqlite if database.is_sqlite else postgresql).insert(table(RateBucket))
+    return statement.values(**values) if values else statement
 
 
 def bucket(name: str, *who: str) -> str:

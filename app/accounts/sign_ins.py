@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
-import hashlib
 import secrets
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import delete, func, select, update
-from sqlalchemy.orm import Session, joinedload
+from sqlalchemy import bindparam, delete, func, select, update
+from sqlalchemy.orm import Session
 
+from app.accounts.bearers import bearer_query, hashed, owner
 from app.accounts.model import SignIn, User
-from app.db import Database, now
+from app.db import Database, now, table
 
 LIFE = timedelta(days=14)
 TOUCH = timedelta(minutes=10)
 
 
-def hashed(token: str) -> str:
-    """SHA-256 of a random token, as stored."""
-    return hashlib.sha256(token.encode()).hexdigest()
+_SIGN_INS = table(SignIn).columns
+_FIND = bearer_query(SignIn, _SIGN_INS.seen_at.label("touched_at")).where(_SIGN_INS.expires_at > bindparam("at"))
+
+
+@dataclass(frozen=True, slots=True)
+class SignedIn:
+    """A living sign-in and whose it is."""
+
+    token_hash: str
+    user: User
 
 
 def end_all(session: Session, user_id: str, but: str = "") -> None:
@@ -41,16 +49,14 @@ class SignIns:
             session.execute(update(User).where(User.id == user_id).values(seen_at=at))
         return token
 
-    def find(self, token: str) -> SignIn | None:
-        """The sign-in of a cookie with its active user, in one statement; slides its end at most every ten minutes."""
-        at = now()
-        query = (
-            select(SignIn).join(SignIn.user).options(joinedload(SignIn.user))
-            .where(SignIn.token_hash == hashed(token), SignIn.expires_at > at, User.active)
-        )  # fmt: skip
-        with self._database.read() as session:
-            found = session.scalars(query).one_or_none()
-        if found is not None and at - found.seen_at > TOUCH:
+    def find(self, token: str) -> SignedIn | None:
+        """The sign-in of a cookie with its active user; slides its end at most every ten minutes."""
+        at, token_hash = now(), hashed(token)
+        rows = self._database.fetch(_FIND, token_hash=token_hash, at=at)
+        if not rows:
+            return None
+        found = SignedIn(token_hash, owner(rows[0]))
+        if at - rows[0].touched_at > TOUCH:
             self._touch(found, at)
         return found
 
@@ -75,9 +81,9 @@ class SignIns:
         with self._database.transaction() as session:
             return len(session.scalars(delete(SignIn).where(SignIn.expires_at < now()).returning(SignIn.user_id)).all())
 
-    def _touch(self, found: SignIn, at: datetime) -> None:
+    def _touch(self, found: SignedIn, at: datetime) -> None:
         with self._database.transaction(durable=False) as session:
             session.execute(
                 update(SignIn).where(SignIn.token_hash == found.token_hash).values(seen_at=at, expires_at=at + LIFE)
             )
-            session.execute(update(User).where(User.id == found.user_id).values(seen_at=at))
+            session.execute(update(User).where(User.id == found.user.id).values(seen_at=at))

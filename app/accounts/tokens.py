@@ -5,20 +5,25 @@ from __future__ import annotations
 import secrets
 from datetime import datetime, timedelta
 
-from sqlalchemy import Update, func, select, update
-from sqlalchemy.orm import Session, joinedload
+from sqlalchemy import Update, bindparam, func, or_, select, update
+from sqlalchemy.orm import Session
 
 from app.accounts import audit
+from app.accounts.bearers import bearer_query, hashed, owner
 from app.accounts.faults import FieldsInvalid
 from app.accounts.model import ApiToken, User
-from app.accounts.sign_ins import hashed
-from app.db import Database, now
+from app.db import Database, now, table
 from app.errors import Conflict, NotFound
 
 PREFIX = "soty_"  #: lets secret scanners recognise a leaked one
 MOST = 20  #: living tokens per person
 LONGEST_LABEL = 64
 _TOUCH = timedelta(minutes=10)
+_TOKENS = table(ApiToken).columns
+_FIND = bearer_query(ApiToken, _TOKENS.id.label("token_id"), _TOKENS.used_at).where(
+    _TOKENS.revoked_at.is_(None), or_(_TOKENS.expires_at.is_(None), _TOKENS.expires_at > bindparam("at"))
+)
+_USED = update(table(ApiToken)).where(_TOKENS.id == bindparam("token_id")).values(used_at=bindparam("at"))
 
 
 def revoke_all(session: Session, user_id: str) -> None:
@@ -54,20 +59,14 @@ class Tokens:
         return token
 
     def find(self, token: str) -> User | None:
-        """The active owner of a living token, in one statement; notes its use at most every ten minutes."""
+        """The active owner of a living token; notes its use at most every ten minutes."""
         at = now()
-        query = (
-            select(ApiToken).join(ApiToken.user).options(joinedload(ApiToken.user))
-            .where(ApiToken.token_hash == hashed(token), ApiToken.revoked_at.is_(None), User.active)
-        )  # fmt: skip
-        with self._database.read() as session:
-            found = session.scalars(query).one_or_none()
-        if found is None or (found.expires_at is not None and found.expires_at <= at):
+        rows = self._database.fetch(_FIND, token_hash=hashed(token), at=at)
+        if not rows:
             return None
-        if found.used_at is None or at - found.used_at > _TOUCH:
-            with self._database.transaction(durable=False) as session:
-                session.execute(update(ApiToken).where(ApiToken.id == found.id).values(used_at=at))
-        return found.user
+        if rows[0].used_at is None or at - rows[0].used_at > _TOUCH:
+            self._database.jot(_USED, token_id=rows[0].token_id, at=at)
+        return owner(rows[0])
 
     def of(self, user_id: str) -> list[ApiToken]:
         """The person's living tokens, newest first."""

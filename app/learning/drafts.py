@@ -7,12 +7,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from sqlalchemy import delete, select
+from sqlalchemy import bindparam, delete, insert, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from app.content.exercise import Exercise
-from app.db import Database, now
+from app.db import Database, now, table
 from app.errors import Conflict, NotFound
 from app.grading.exercises import Exercises, find_exercise
 from app.grading.limits import workspace_files
@@ -21,6 +21,14 @@ from app.learning.model import Draft, RestorePoint
 KEPT_POINTS = 30  #: restore points of one learner and exercise; the oldest go first
 Files = Mapping[str, str]
 _NEWEST_FIRST = (RestorePoint.created_at.desc(), RestorePoint.id)
+# part of every submission, therefore made once and without the session's bookkeeping
+_COLUMNS = table(RestorePoint).columns
+_POINTS = (
+    select(_COLUMNS.id, (_COLUMNS.files == bindparam("text")).label("same"))
+    .where(_COLUMNS.user_id == bindparam("user_id"), _COLUMNS.exercise_id == bindparam("exercise_id"))
+    .order_by(_COLUMNS.created_at.desc(), _COLUMNS.id)
+)
+_KEEP = insert(table(RestorePoint))
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,12 +160,12 @@ def keep_submitted(session: Session, user_id: str, exercise_id: str, files: File
 
 def _keep(session: Session, user_id: str, exercise_id: str, files: Files, reason: str) -> None:
     text = json.dumps(files, ensure_ascii=False)
-    mine = (RestorePoint.user_id == user_id, RestorePoint.exercise_id == exercise_id)
-    ids = list(session.scalars(select(RestorePoint.id).where(*mine).order_by(*_NEWEST_FIRST)))
-    if ids and session.scalar(select(RestorePoint.files).where(RestorePoint.id == ids[0])) == text:
+    owner = {"user_id": user_id, "exercise_id": exercise_id}
+    points = session.execute(_POINTS, {**owner, "text": text}).all()
+    if points and points[0].same:
         return
-    session.add(RestorePoint(user_id=user_id, exercise_id=exercise_id, reason=reason, files=text))
-    if surplus := ids[KEPT_POINTS - 1 :]:
+    session.execute(_KEEP, {**owner, "reason": reason, "files": text})
+    if surplus := [point.id for point in points[KEPT_POINTS - 1 :]]:
         session.execute(delete(RestorePoint).where(RestorePoint.id.in_(surplus)))
 
 

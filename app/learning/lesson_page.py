@@ -57,8 +57,7 @@ class LessonPages:
             "user_id": user_id, "lesson_id": lesson_id, "exercise_id": exercise_id or "",
             "first": f"{module_id}-l", "beyond": f"{module_id}-m",
         }  # fmt: skip
-        with self._database.read() as session:
-            rows = session.execute(_READER, asked).all()
+        rows = self._database.fetch(_READER, **asked)
         return Reader(
             lessons={item: bool(flag) for kind, item, _value, flag in rows if kind == "lesson"},
             answers={item: json.loads(value) for kind, item, value, _flag in rows if kind == "quiz"},

@@ -11,6 +11,13 @@ from flask import Flask, Response, g, redirect, request
 
 from app.settings import Settings
 
+_ALWAYS = (  #: no view sets one of these, or Vary, itself
+    ("X-Content-Type-Options", "nosniff"),
+    ("Referrer-Policy", "same-origin"),
+    ("Cross-Origin-Opener-Policy", "same-origin"),
+    ("Cross-Origin-Resource-Policy", "same-origin"),
+    ("Permissions-Policy", "camera=(), geolocation=(), microphone=(), payment=(), usb=()"),
+)
 _ANY_HOST = ("/api/", "/healthz", "/readyz", "/metrics", "/static/")  #: answered under every host name
 
 
@@ -53,21 +60,19 @@ def register(app: Flask) -> None:
 
     @app.after_request
     def add(response: Response) -> Response:
-        put = response.headers.setdefault
+        put = response.headers.add
         strict = policies[bool(g.get("inline_styles"))]
         nonce = g.get("style_nonce")
         put(
             "Content-Security-Policy",
             strict.replace("style-src 'self'", f"style-src 'self' 'nonce-{nonce}'") if nonce else strict,
         )
-        put("X-Content-Type-Options", "nosniff")
-        put("Referrer-Policy", "same-origin")
-        put("Cross-Origin-Opener-Policy", "same-origin")
-        put("Cross-Origin-Resource-Policy", "same-origin")
-        put("Permissions-Policy", "camera=(), geolocation=(), microphone=(), payment=(), usb=()")
+        for name, value in _ALWAYS:
+            put(name, value)
         if secure and request.is_secure:
             put("Strict-Transport-Security", "max-age=31536000")
         if not request.path.startswith("/static/"):
-            put("Cache-Control", "no-store" if g.get("user") or request.blueprint == "account" else "private, no-cache")
-            response.vary.update(("Cookie", "Accept-Language"))
+            if "Cache-Control" not in response.headers:
+                put("Cache-Control", "no-store" if g.get("user") or request.blueprint == "account" else "private, no-cache")
+            put("Vary", "Cookie, Accept-Language, Accept-Encoding")
         return response

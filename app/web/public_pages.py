@@ -37,22 +37,27 @@ class PublicPages:
             edition: of the course; another one renders anew.
             render: makes the page where it is not kept yet, with `TOKEN` in its forms.
         """
-        token: str = generate_csrf()
         key = (edition, request.full_path, lang(), request.cookies.get("theme", "")[:8])
-        kept = self._pages.get(key)
-        if kept is None:
-            kept = render().split(TOKEN), bool(g.get("inline_styles"))
-            with self._lock:
-                while len(self._pages) >= self._kept:
-                    del self._pages[next(iter(self._pages))]
-                self._pages[key] = kept
-        pieces, inline_styles = kept
-        if inline_styles:
+        pieces, inline_styles = self._pages.get(key) or self._keep(key, render)
+        if inline_styles:  # in the headers of a 304 too: the browser takes them over
             allow_inline_styles()
-        response = Response(token.join(pieces), mimetype="text/html")
-        response.set_etag(_tag(key), weak=True)
-        response.make_conditional(request)
+        # without a secret in its session a browser cannot have this page: a token makes one, and the tag depends on it
+        token = "" if "csrf_token" in session else generate_csrf()
+        tag = _tag(key)
+        if request.if_none_match.contains_weak(tag):
+            response = Response(status=304)
+        else:
+            response = Response((token or generate_csrf()).join(pieces), mimetype="text/html")
+        response.set_etag(tag, weak=True)
         return response
+
+    def _keep(self, key: _Key, render: Callable[[], str]) -> tuple[list[str], bool]:
+        kept = render().split(TOKEN), bool(g.get("inline_styles"))
+        with self._lock:
+            while len(self._pages) >= self._kept:
+                del self._pages[next(iter(self._pages))]
+            self._pages[key] = kept
+        return kept
 
 
 def _tag(key: _Key) -> str:

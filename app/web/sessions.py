@@ -13,6 +13,7 @@ from app.accounts import limits, names
 from app.accounts.model import User
 from app.errors import Forbidden, InvalidInput, PlatformError, SignInNeeded, TooMany
 from app.web.context import cases, settings, short_name, visitor
+from app.web.form_session import FormSessions
 from app.web.language import remember_language
 
 AGE = 365 * 86400  #: of the cookies, in seconds; when a sign-in ends is decided by its row
@@ -60,6 +61,7 @@ def refusal(error: PlatformError) -> tuple[int, dict[str, str]]:
 def register(app: Flask) -> None:
     """Look at each request before its view."""
     secure = app.extensions["soty_settings"].base_url.startswith("https://")
+    app.session_interface = FormSessions()
     app.config.update(
         SESSION_COOKIE_NAME="__Host-soty_form" if secure else "soty_form",
         SESSION_COOKIE_SECURE=secure, SESSION_COOKIE_HTTPONLY=True, SESSION_COOKIE_SAMESITE="Lax",
