@@ -45,7 +45,7 @@ def sandbox_logs(sandbox_id: str) -> str:
     chosen = next((one for one in status.services if one.full_name == request.args.get("service")), None)
     service = chosen or next(iter(status.services), None)
     text, cut = log_tail(sandbox_id, service) if service else ("", False)
-    return render_template("admin/logs.html", sandbox=status, service=service, text=text, cut=cut)
+    return render_template("admin/logs.html", box=status, shown=service, text=text, cut=cut)
 
 
 @blueprint.post("/sandboxes/<sandbox_id>/stop")
