@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from app.content.exercise import Exercise, ExerciseCatalog, load_exercise, read_tree
+from app.content.exercise import Exercise, ExerciseCatalog, load_exercise
 from app.errors import InvalidInput, NotFound
 from app.settings import Settings
 
@@ -30,12 +30,15 @@ def editable_files(settings: Settings, exercise: Exercise, folder: Path) -> dict
 
     Raises:
         NotFound: there is no such folder.
-        InvalidInput: it has none of the files.
+        InvalidInput: it has none of the files, or one that is not text.
     """
     place = settings.called_from / folder
     if not place.is_dir():
         raise NotFound(f"There is no folder {folder}.")
-    files = {path: text for path, text in read_tree(place).items() if path in exercise.editable_paths}
+    try:
+        files = {path: (place / path).read_text("utf-8") for path in exercise.editable_paths if (place / path).is_file()}
+    except UnicodeDecodeError as error:
+        raise InvalidInput(f"A file in {folder} is not UTF-8 text: {error}.") from error
     if not files:
         raise InvalidInput(f"{folder} has none of the files {', '.join(exercise.editable_paths)}.")
     return files

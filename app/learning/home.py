@@ -1,4 +1,4 @@
-"""What a learner sees first: one next step, what runs, what is new, and how far they are. Five statements, always."""
+"""What a learner sees first: one next step, what runs, what is new, and how far they are."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from app.content.catalog import Catalog, Library, Module
 from app.db import Database
@@ -17,6 +17,8 @@ from app.learning.model import Draft, LessonProgress
 from app.learning.sandbox_view import SandboxView, row_view
 from app.sandbox.model import Purpose, SandboxState
 from app.sandbox.row import SandboxRow
+
+_OPEN = (SubmissionState.QUEUED, SubmissionState.GRADING)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +62,7 @@ class Homes:
         self._library = library
 
     def of(self, user_id: str) -> Home:
-        """The home page of a learner."""
+        """The home page of a learner. Five statements."""
         catalog = self._library.catalog
         columns = [getattr(Submission, name) for name in SubmissionLine.__dataclass_fields__]
         mine = Submission.user_id == user_id
@@ -83,16 +85,21 @@ class Homes:
         exercises: dict[str, Verdict | None] = dict.fromkeys(drafts)
         for exercise_id, verdict in verdicts:
             exercises[exercise_id] = _better(exercises.get(exercise_id), verdict)
-        open_states = (SubmissionState.QUEUED, SubmissionState.GRADING)
         return Home(
             next_step=next_step(catalog, lessons, exercises),
             running=row_view(running) if running else None,
-            unseen=tuple(line for line in lines if line.state not in open_states),
-            waiting=tuple(line for line in lines if line.state in open_states),
+            unseen=tuple(line for line in lines if line.state not in _OPEN),
+            waiting=tuple(line for line in lines if line.state in _OPEN),
             shares={module.id: share(module, lessons, exercises) for module in catalog.modules},
             lessons=lessons,
             exercises=exercises,
         )
+
+    def unseen(self, user_id: str) -> int:
+        """How many verdicts their author has not looked at. One statement."""
+        newer = (Submission.seen_at.is_(None), Submission.verdict.is_not(None), Submission.state.not_in(_OPEN))
+        with self._database.read() as session:
+            return session.scalar(select(func.count()).where(Submission.user_id == user_id, *newer)) or 0
 
 
 def next_step(catalog: Catalog, lessons: Mapping[str, datetime | None], exercises: Mapping[str, Verdict | None]) -> NextStep:

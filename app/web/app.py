@@ -27,6 +27,7 @@ from app.web import (
     headers,
     language,
     lessons,
+    news,
     observe,
     sandboxes,
     sessions,
@@ -63,7 +64,7 @@ def create_app(settings: Settings, cases: UseCases | None = None) -> Flask:
     app.extensions["soty"] = cases or use_cases(settings, database(app))
     csrf.init_app(app)
     Compress(app)
-    for part in (observe, errors, headers, bodies, sessions, language, assets):
+    for part in (observe, errors, headers, bodies, sessions, language, news, assets):
         part.register(app)
     for room in (start, account, lessons, exercises, sandboxes, admin):
         app.register_blueprint(room.blueprint)

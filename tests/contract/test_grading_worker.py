@@ -35,7 +35,7 @@ from app.learning.drafts import Drafts
 from app.learning.reconciler import Reconciler
 from app.learning.sandboxes import PracticeSandboxes, SecondSandbox
 from app.sandbox.client import SandboxdClient
-from app.sandbox.model import Purpose
+from app.sandbox.model import OPERATOR, Purpose
 from app.sandbox.row import SandboxRow
 from tests.databases import add_user
 from tests.desk import PASSES, Desk, desk, new_id, write_exercise
@@ -396,6 +396,12 @@ class TestReconciler:
         school.reconciler.turn()
         eventually("the orphan is gone", lambda: school.sandboxd.status(orphan).state == "gone")
         assert school.sandboxd.status(proof).state == "ready"
+
+    def test_what_the_command_line_started_has_no_row_and_is_left_alone(self, school: School) -> None:
+        assert school.daemon
+        by_hand = school.daemon.ready(owner=OPERATOR).id
+        school.reconciler.turn()
+        assert school.sandboxd.status(by_hand).state == "ready"
 
     def test_a_grading_sandbox_without_its_lease_is_ended(self, school: School) -> None:
         """K11: the worker dies between the verdict and the clean-up."""
