@@ -25,7 +25,7 @@ class SandboxState(StrEnum):
 class ServiceState(StrEnum):
     """State of one replica of a service."""
 
-    WAITING = "waiting"  #: not started yet (manual, or waiting for `after`)
+    WAITING = "waiting"  #: not started yet: manual, or a learner's service while the given ones start
     PREPARING = "preparing"  #: its `prepare` command runs
     STARTING = "starting"  #: runs, readiness probe has not answered yet
     READY = "ready"
@@ -80,7 +80,8 @@ class ServiceSpec:
         command: argv that overrides the image's; empty takes the image's own.
         env: variables of the service; nothing else is in its environment but what the image sets.
         given: written by us (broker, database, stub), not by the learner.
-        start: `launch` starts with the sandbox; `manual` waits for a start call.
+        start: `launch` starts with the sandbox, a learner's service once the given ones answer (or after a minute);
+            `manual` waits for a start call.
         restart: `always` restarts what ended by itself (back-off, at most 25 times); `never` leaves it.
         prepare: argv run before `command` with the same limits, output directory /data/gen; its failure fails the service.
         segment: `front` (learner's side) or `back` (upstreams behind taps).

@@ -143,6 +143,19 @@ async def test_it_prepares_before_it_starts_and_says_why_that_failed(embedded: E
     await embedded.stop(spec.id)
 
 
+async def test_it_starts_learners_services_once_the_given_ones_answer(embedded: EmbeddedEngine) -> None:
+    # Given a given service that needs a moment before it listens, and a learner's one that dies at once without it
+    slow = f"import time; time.sleep(1.5)\n{SERVER}"
+    given = web("broker", given=True, workspace=False, command=(PYTHON, "-c", slow))
+    caller = idle("caller", FETCH.format("broker") + "\nimport time; time.sleep(600)", restart="always")
+    # When both start with the sandbox
+    spec = await launched(embedded, sandbox(caller, given))
+    # Then the caller was held back until its first try could succeed
+    status = replica(await embedded.status(spec.id), "caller")
+    assert (status.state, status.restarts) == (ServiceState.READY, 0)
+    await embedded.stop(spec.id)
+
+
 async def test_it_restarts_with_growing_pauses_and_keeps_the_log(embedded: EmbeddedEngine) -> None:
     spec = sandbox(idle("flaky", "print('try', flush=True); raise SystemExit(3)", restart="always"))
     await embedded.launch(spec)

@@ -18,6 +18,8 @@ MOST_REPLICAS = 8
 _WORKSPACE_MB, _WORKSPACE_INODES = 64, 8192
 _EVENTS_KEPT = 100
 _OOM_LOOK_S = 1.0
+_HOLD_S = 60.0  #: learners' services do not wait longer for the given ones
+_ON_THEIR_WAY = ("waiting", "preparing", "starting")
 
 
 class NoSuchService(Exception):
@@ -30,7 +32,8 @@ class Pod:
     def __init__(self, loop: Loop, files: dict[str, bytes], on_change: Callable[[], None]) -> None:
         spec = json.loads(files.pop("spec.json"))
         self.loop = loop
-        self.changed = on_change
+        self._on_change = on_change
+        self._holding = False
         self.seccomp = files.pop("seccomp")
         self.service_uid: int = spec["service_uid"]
         self.member_uid: int = spec["member_uid"]
@@ -51,12 +54,34 @@ class Pod:
         scratch.write_files(view.WORKSPACE, workspace)
         scratch.write_files(view.RUN / "given", given)
         self.network = Network(view.RUN, two_segments=spec["two_segments"])
-        for name, service in self._specs.items():
+        # Given services first: programs that crash and restart until the broker answers would only slow its start.
+        for name, service in sorted(self._specs.items(), key=lambda item: not item[1]["given"]):
+            self._holding = not service["given"] and bool(self._given_on_their_way())
             self.scale(name, service["replicas"], lambda: None)
+        if self._holding:
+            loop.later(_HOLD_S, self._release)
         if spec["grouped"]:
             self._look_for_kills()
         else:
             Watchdog(self, spec["memory_mb"])
+
+    def changed(self) -> None:
+        """Something that a status shows is different now."""
+        if self._holding and not self._given_on_their_way():
+            self._release()
+        self._on_change()
+
+    def _given_on_their_way(self) -> list[Replica]:
+        """Given replicas that start with the sandbox and have not answered yet."""
+        return [r for r in self.replicas() if r.spec["given"] and r.spec["start"] == "launch" and r.state in _ON_THEIR_WAY]
+
+    def _release(self) -> None:
+        """Start the learner's services that were held back."""
+        if self._holding:
+            self._holding = False
+            for replica in self.replicas():
+                if replica.spec["start"] == "launch" and replica.state == "waiting":
+                    replica.start()
 
     def replicas(self) -> Iterator[Replica]:
         """All of them, in the order of the specification."""
@@ -80,7 +105,7 @@ class Pod:
             raise NoSuchService(name)
         spec = self._specs[name]
         replicas = self._replicas[name]
-        run = spec["start"] == "launch" or any(replica.state != "waiting" for replica in replicas)
+        run = (spec["start"] == "launch" and not self._holding) or any(replica.state != "waiting" for replica in replicas)
         surplus = replicas[count:]
         del replicas[count:]
         for number in range(len(replicas) + 1, count + 1):
