@@ -10,7 +10,7 @@ import subprocess
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from app.errors import PlatformError
+from app.errors import Conflict, PlatformError
 from app.settings import CHECKOUT, Settings
 
 APP_ACCOUNT = "soty-app"  #: web and worker; owns the database and the secrets
@@ -57,17 +57,45 @@ def survey(settings: Settings) -> Places:
     return Places(settings.home, binds=tuple(binds))
 
 
+def account_exists(name: str) -> bool:
+    """Whether this machine has an account of this name."""
+    try:
+        pwd.getpwnam(name)
+    except KeyError:
+        return False
+    return True
+
+
+def remove_account(name: str) -> None:
+    """Remove a system account and its group; its files stay.
+
+    Raises:
+        Conflict: one of its processes is running.
+        PlatformError: it cannot be removed.
+    """
+    busy = [path.parent.name for path in Path("/proc").glob("[0-9]*/status") if _owner(path) == pwd.getpwnam(name).pw_uid]
+    if busy:
+        raise Conflict(f"{name} is at work (process {busy[0]}).", code="account-busy", cure="Stop Soty first.")
+    result = subprocess.run(["userdel", name], capture_output=True, text=True, timeout=30, check=False)
+    if result.returncode != 0:
+        raise PlatformError(f"The account {name} could not be removed: {result.stderr.strip()}", cure=f"Type: userdel {name}")
+
+
+def _owner(path: Path) -> int:
+    try:
+        return path.stat().st_uid
+    except OSError:
+        return -1
+
+
 def ensure_account(name: str) -> None:
     """Create a system account without home, shell or password, unless it exists.
 
     Raises:
         PlatformError: it cannot be created.
     """
-    try:
-        pwd.getpwnam(name)
+    if account_exists(name):
         return
-    except KeyError:
-        pass
     argv = [
         "useradd",
         "--system",

@@ -33,7 +33,9 @@ def graded(site: Site, user: User) -> str:
 
 
 def bell(browser: Browser, path: str) -> int:
-    found = re.search(r'New verdicts</span><span class="count">(\d+)<', browser.get(path, headers={"Accept-Language": "en"}).text)
+    found = re.search(
+        r'New verdicts</span><span class="count">(\d+)<', browser.get(path, headers={"Accept-Language": "en"}).text
+    )
     return int(found[1]) if found else 0
 
 
