@@ -20,11 +20,13 @@ class Reader:
         lessons: opened lesson of the module -> whether it is done.
         answers: answered quiz of the lesson -> the newest answer.
         verdicts: verdicts of submissions for the lesson's exercise, without order.
+        unseen: verdicts, of any exercise, that the learner has not looked at: what the bell in the header shows.
     """
 
     lessons: Mapping[str, bool] = field(default_factory=dict)
     answers: Mapping[str, list[int] | float] = field(default_factory=dict)
     verdicts: frozenset[str] = frozenset()
+    unseen: int = 0
 
     @property
     def passed(self) -> bool:
@@ -42,6 +44,9 @@ _READER = text("""
     UNION ALL
     SELECT DISTINCT 'verdict', exercise_id, verdict, verdict IS NOT NULL
       FROM submissions WHERE user_id = :user_id AND exercise_id = :exercise_id
+    UNION ALL
+    SELECT 'unseen', id, '', TRUE FROM submissions
+     WHERE user_id = :user_id AND seen_at IS NULL AND verdict IS NOT NULL AND state NOT IN ('queued', 'grading')
 """)
 
 
@@ -62,4 +67,5 @@ class LessonPages:
             lessons={item: bool(flag) for kind, item, _value, flag in rows if kind == "lesson"},
             answers={item: json.loads(value) for kind, item, value, _flag in rows if kind == "quiz"},
             verdicts=frozenset(value for kind, _item, value, flag in rows if kind == "verdict" and flag),
+            unseen=sum(kind == "unseen" for kind, *_rest in rows),
         )

@@ -34,10 +34,10 @@ def lesson_page(
     """
     person = visitor()
     parts = _parts(catalog, lesson, text, reader, answered, notes, guest=person is None)
-    shown = {"lesson": lesson, "text": text}
+    shown = {"lesson": lesson, "text": text, "unseen_verdicts": lambda: reader.unseen}
     if person is None or not as_everybody():
         return render_template("lessons/lesson.html", **shown, parts=parts, csrf_token=lambda: TOKEN)
-    key = (catalog.edition, request.full_path, text.lang, person.role, request.cookies.get("theme", "")[:8])
+    key = (catalog.edition, request.full_path, text.lang, person.role, reader.unseen, request.cookies.get("theme", "")[:8])
     filling = {**parts, "name": escape(short_name(person))}
     return fragments.fill("lessons/lesson.html", key, filling, **shown, short_name=lambda _person: hole("name"))
 

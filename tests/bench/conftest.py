@@ -23,6 +23,7 @@ from app.settings import Settings
 from tests.product import TOP, eventually, free_port
 
 PEOPLE = 6000
+SIGNED_IN = 200
 
 
 @dataclass
@@ -61,11 +62,11 @@ class Server:
 
 @dataclass(frozen=True)
 class Sides:
-    """Both servers, and what tells the product who asks."""
+    """Both servers, and what tells the product who asks: people who are signed in, and API tokens."""
 
     floor: Server
     product: Server
-    cookie: str
+    cookies: tuple[str, ...]
     tokens: tuple[str, ...]
 
 
@@ -76,7 +77,8 @@ def sides(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sides]:
     floor = Server("floor", "tests.bench.floor:app", {"FLOOR_DB": str(place / "floor.sqlite3")}, "/hello")
     port = free_port()
     # The filter of the sandbox, the engine and the worker stay out: this measures pages.
-    environment = {"SOTY_HOME": str(place / "home"), "SOTY_PORT": str(port), "SOTY_LOG_LEVEL": "error"}
+    # As behind a proxy, so that a crowd is not one address, which would soon have read enough.
+    environment = {"SOTY_PROXIES": "1", "SOTY_HOME": str(place / "home"), "SOTY_PORT": str(port), "SOTY_LOG_LEVEL": "error"}
     prepared = subprocess.run(
         [sys.executable, "-m", "app.launch.prepare"],
         cwd=TOP,
@@ -85,12 +87,12 @@ def sides(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sides]:
         capture_output=True,
     )
     assert prepared.returncode == 0
-    tokens, cookie = _people(Settings(home=place / "home"))
+    tokens, cookies = _people(Settings(home=place / "home"))
     product = Server("product", "wsgi:app", environment, "/healthz", port)
     try:
         floor.start()
         product.start()
-        yield Sides(floor, product, cookie, tokens)
+        yield Sides(floor, product, cookies, tokens)
     finally:
         product.stop()
         floor.stop()
@@ -101,18 +103,18 @@ def hashed(token: str) -> str:
     return hashlib.sha256(token.encode()).hexdigest()
 
 
-def _people(settings: Settings) -> tuple[tuple[str, ...], str]:
-    """Thousands of learners with an API token each; the first one is signed in as well."""
+def _people(settings: Settings) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Thousands of learners with an API token each; the first ones are signed in as well."""
     engine = make_engine(settings.database)
     tokens = [f"soty_{secrets.token_urlsafe(32)}" for _ in range(PEOPLE)]
     ids = [new_id() for _ in tokens]
-    session_token = secrets.token_urlsafe(32)
+    sessions = {secrets.token_urlsafe(32): key for key in ids[:SIGNED_IN]}
     with Database(engine).transaction() as session:
         session.execute(insert(User), [{"id": key, "name": f"learner {n}", "name_key": f"learner {n}", "password_hash": "-"}
                                        for n, key in enumerate(ids)])  # fmt: skip
         session.execute(insert(ApiToken), [{"id": new_id(), "user_id": key, "token_hash": hashed(token)}
                                            for key, token in zip(ids, tokens, strict=True)])  # fmt: skip
-        session.add(SignIn(token_hash=hashed(session_token), user_id=ids[0],
-                           expires_at=now() + timedelta(days=1)))  # fmt: skip
+        session.execute(insert(SignIn), [{"token_hash": hashed(token), "user_id": key, "expires_at": now() + timedelta(days=1)}
+                                         for token, key in sessions.items()])  # fmt: skip
     engine.dispose()
-    return tuple(tokens), f"soty_session={session_token}"
+    return tuple(tokens), tuple(f"soty_session={token}" for token in sessions)

@@ -75,7 +75,7 @@ def once(target: Target, seconds: float, connections: int) -> Round:
     )  # fmt: skip
 
 
-def interleaved(targets: Sequence[Target], rounds: int = 5, seconds: float = 3, connections: int = 8) -> dict[str, list[Round]]:
+def interleaved(targets: Sequence[Target], rounds: int = 5, seconds: float = 2, connections: int = 8) -> dict[str, list[Round]]:
     """Rounds of every target in turn, after one second of warming each."""
     for target in targets:
         once(target, 1, connections)
