@@ -32,7 +32,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command; returns its exit code: 0 fine, 1 refused or faults found, 2 bad input, 3 not reachable, 4 no such thing."""
+    """Run one command; returns its exit code (see the epilog of `./soty --help`)."""
     arguments = parser().parse_args(argv)
     log.configure("cli", "warning")
     try:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from app.cli.said import say, table
-from app.errors import Forbidden, InvalidInput, NotFound, Unavailable
+from app.errors import Forbidden, InvalidInput, NotFound, TooMany, Unavailable
 from app.sandbox.model import OPERATOR, Purpose
 from app.settings import Settings
 
@@ -63,10 +63,14 @@ def _up(arguments: argparse.Namespace, settings: Settings, sandboxd: SandboxdCli
 
     (exercise,) = chosen_exercises(ExerciseCatalog(settings.exercises_dir), [arguments.id], settings.exercises_dir)
     files = editable_files(settings, exercise, arguments.files) if arguments.files else {}
-    wanted = sandboxd.launch(
-        new_id(), exercise_id=exercise.id, content_hash=exercise.content_hash, purpose=Purpose.PRACTICE, owner=OPERATOR,
-        files=files,
-    )  # fmt: skip
+    try:
+        wanted = sandboxd.launch(
+            new_id(), exercise_id=exercise.id, content_hash=exercise.content_hash, purpose=Purpose.PRACTICE, owner=OPERATOR,
+            files=files,
+        )  # fmt: skip
+    except TooMany as error:
+        error.cure = f"./soty sandbox down {error.details.get('sandbox', '--all')} ends it."
+        raise
     print(wanted.id, flush=True)
     said, state = "", ""
     for live in _states(sandboxd, wanted.id, READY_SECONDS):
@@ -124,7 +128,7 @@ def _line(live: pb.Sandbox) -> str:
         return f"queued: number {live.queue_position}, about {live.queue_seconds:.0f} s"
     if live.state in ("stopping", "gone"):
         return f"{live.state}: {live.reason}. {live.message}".rstrip()
-    return f"{live.state}: {', '.join(_service(service) for service in live.services)}"
+    return f"{live.state}: {', '.join(map(_service, live.services))}" if live.services else live.state
 
 
 def _service(service: pb.Service) -> str:

@@ -76,9 +76,10 @@ def remove_account(name: str) -> None:
     busy = [path.parent.name for path in Path("/proc").glob("[0-9]*/status") if _owner(path) == pwd.getpwnam(name).pw_uid]
     if busy:
         raise Conflict(f"{name} is at work (process {busy[0]}).", code="account-busy", cure="Stop Soty first.")
-    result = subprocess.run(["userdel", name], capture_output=True, text=True, timeout=30, check=False)
+    argv = ["userdel", name]
+    result = subprocess.run(argv, capture_output=True, text=True, timeout=30, check=False)
     if result.returncode != 0:
-        raise PlatformError(f"The account {name} could not be removed: {result.stderr.strip()}", cure=f"Type: userdel {name}")
+        raise PlatformError(f"The account {name} could not be removed: {result.stderr.strip()}", cure=f"Type: {' '.join(argv)}")
 
 
 def _owner(path: Path) -> int:

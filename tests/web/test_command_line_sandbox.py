@@ -94,9 +94,10 @@ def test_a_refusal_has_a_sentence_and_a_code(daemon: Desk, capsys: Said, argv: l
     assert living(daemon) == set()
 
 
-def test_a_second_one_is_refused(daemon: Desk, capsys: Said) -> None:
+def test_a_second_one_is_refused_and_the_first_one_named(daemon: Desk, capsys: Said) -> None:
     mine = up(capsys)
     assert main(["sandbox", "up", "echo"]) == 1
+    assert f"./soty sandbox down {mine}" in capsys.readouterr().err
     assert living(daemon) == {mine}
 
 
