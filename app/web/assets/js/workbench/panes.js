@@ -85,6 +85,9 @@ export function arrangePanes() {
     if (event.key === "F6") { event.preventDefault(); cycle(event.shiftKey ? -1 : 1); }
     if (event.key === "Escape" && bench.hasAttribute("data-task")) { task(false); document.querySelector('[data-do="task-open"]').focus(); }
   });
+  document.addEventListener("pointerdown", (event) => {
+    if (bench.hasAttribute("data-task") && !event.target.closest('#pane-task, [data-do="task-open"], [data-do="stuck"]')) task(false);
+  });
   wide.addEventListener("change", marks);
   marks();
   return {
