@@ -7,7 +7,6 @@ from typing import Any
 
 from flask import Blueprint, Response, jsonify, redirect, render_template, request, url_for
 from flask_babel import gettext as _
-from flask_wtf.csrf import generate_csrf
 
 from app.content.catalog import Catalog, LessonEntry
 from app.content.lesson import Lesson
@@ -15,6 +14,7 @@ from app.content.quiz import Judgement, Quiz
 from app.errors import InvalidInput, NotFound, SignInNeeded
 from app.learning.lesson_page import GUEST, Reader
 from app.web.context import cases, user, visitor
+from app.web.form_session import form_token
 from app.web.headers import allow_inline_styles
 from app.web.home_words import module_of
 from app.web.language import lang
@@ -136,7 +136,7 @@ def _unanswered(lesson: Lesson, quiz: Quiz) -> tuple[str, int]:
 
 
 def _page(lesson: Lesson, **shown: Any) -> str:
-    return with_token(_written(lesson, **shown), generate_csrf())
+    return with_token(_written(lesson, **shown), form_token())
 
 
 def _written(

@@ -11,9 +11,9 @@ from collections.abc import Callable
 from threading import Lock
 
 from flask import Response, g, request, session
-from flask_wtf.csrf import generate_csrf
 
 from app.web.assets import DIST
+from app.web.form_session import form_token
 from app.web.headers import allow_inline_styles
 from app.web.language import lang
 from app.web.lesson_fragments import TOKEN
@@ -41,13 +41,13 @@ class PublicPages:
         pieces, inline_styles = self._pages.get(key) or self._keep(key, render)
         if inline_styles:  # in the headers of a 304 too: the browser takes them over
             allow_inline_styles()
-        # without a secret in its session a browser cannot have this page: a token makes one, and the tag depends on it
-        token = "" if "csrf_token" in session else generate_csrf()
+        # before the tag, which depends on the secret that a browser without one gets here
+        token = form_token()
         tag = _tag(key)
         if request.if_none_match.contains_weak(tag):
             response = Response(status=304)
         else:
-            response = Response((token or generate_csrf()).join(pieces), mimetype="text/html")
+            response = Response(token.join(pieces), mimetype="text/html")
         response.set_etag(tag, weak=True)
         return response
 

@@ -15,7 +15,6 @@ from prometheus_client.registry import Collector
 from sqlalchemy import func, select, text
 from sqlalchemy.exc import ProgrammingError
 
-from app import migrate
 from app.db import Database, now
 from app.errors import Unavailable
 from app.jobs.model import Job, JobState
@@ -75,6 +74,8 @@ def _tried(check: Callable[[], str]) -> str:
 
 @cache
 def _head() -> str | None:
+    from app import migrate  # Alembic takes 11 MB: only of a process that is asked
+
     return migrate.head_revision()
 
 
