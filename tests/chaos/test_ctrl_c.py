@@ -14,6 +14,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from app.sandbox.client import SandboxdClient
 from tests.chaos.staying import write_staying_exercise
 from tests.pods import alive, inventory, processes_below
 from tests.product import Product, eventually
@@ -110,6 +111,8 @@ def test_ctrl_c_with_two_sandboxes_and_a_grading_leaves_nothing_behind(soty: Pro
     mounts_before = mounts()
     # Given two people with a sandbox each, and a third whose submission is being checked
     soty.start()
+    with SandboxdClient(soty.home / "sandboxd" / "control.sock") as sandboxd:
+        eventually("images are ready", lambda: sandboxd.images().all_ready, within=240, every=0.5)
     with learner(soty, "anna") as anna, learner(soty, "boris") as boris, learner(soty, "vera") as vera:
         sandboxes = [(client, asked(client, "/exercises/echo/sandbox")) for client in (anna, boris)]
         submission = asked(vera, "/exercises/echo/submissions", files={})
