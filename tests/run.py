@@ -87,7 +87,7 @@ def run_pytest(outcome: Outcome, long: bool, extra: Sequence[str]) -> None:
         if not report.exists():
             outcome.broken = outcome.broken or "no report was written"
             return
-        for case in ElementTree.parse(report).iter("testcase"):  # noqa: S314 - written by pytest just now
+        for case in ElementTree.parse(report).iter("testcase"):
             name = f"{case.get('classname')}::{case.get('name')}"
             if case.find("failure") is not None or case.find("error") is not None:
                 outcome.failed += 1
@@ -103,9 +103,8 @@ def table(outcomes: Sequence[Outcome]) -> str:
     for one in outcomes:
         over = "  OVER BUDGET" if one.seconds > one.suite.budget else ""
         broken = f"  {one.broken}" if one.broken else ""
-        rows.append(
-            f"{one.suite.name:<10} {one.passed:>6} {one.failed:>6} {len(one.skipped):>7} {one.seconds:>8.1f} {one.suite.budget:>7}{over}{broken}"
-        )
+        figures = f"{one.passed:>6} {one.failed:>6} {len(one.skipped):>7} {one.seconds:>8.1f} {one.suite.budget:>7}"
+        rows.append(f"{one.suite.name:<10} {figures}{over}{broken}")
     whole = sum(one.seconds for one in outcomes)
     rows.append(
         f"{'all':<10} {'':>6} {'':>6} {'':>7} {whole:>8.1f} {WHOLE_BUDGET:>7}{'  OVER BUDGET' if whole > WHOLE_BUDGET else ''}"

@@ -12,6 +12,7 @@ import os
 import pwd
 import signal
 import sys
+from pathlib import Path
 
 CLONE_NEWNS = 0x20000
 MS_BIND, MS_REC, MS_PRIVATE = 0x1000, 0x4000, 0x40000
@@ -31,7 +32,7 @@ def bind(pairs: list[tuple[str, str]]) -> None:
     checked(libc.unshare(CLONE_NEWNS), "unshare")
     checked(libc.mount(b"none", b"/", None, MS_REC | MS_PRIVATE, None), "make mounts private")
     for source, target in pairs:
-        os.makedirs(target, exist_ok=True)
+        Path(target).mkdir(parents=True, exist_ok=True)
         checked(libc.mount(source.encode(), target.encode(), None, MS_BIND | MS_REC, None), f"bind {target}")
 
 
@@ -61,7 +62,8 @@ def main(arguments: list[str]) -> None:
     command = arguments[1:]
     if pairs:
         bind(pairs)
-        inside = next((to + os.getcwd()[len(frm) :] for frm, to in pairs if f"{os.getcwd()}/".startswith(f"{frm}/")), None)
+        here = str(Path.cwd())
+        inside = next((to + here[len(frm) :] for frm, to in pairs if f"{here}/".startswith(f"{frm}/")), None)
         if inside:
             os.chdir(inside)
     if user:
@@ -71,7 +73,7 @@ def main(arguments: list[str]) -> None:
     if os.getppid() != parent:
         sys.exit("drop: the parent is gone")
     os.umask(umask)
-    os.execv(command[0], command)
+    os.execv(command[0], command)  # noqa: S606 - the launcher's own argv, no shell wanted
 
 
 if __name__ == "__main__":

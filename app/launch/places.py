@@ -135,7 +135,8 @@ def lay_out(places: Places) -> None:
     if places.as_root:
         home.chmod(0o755)
     for name, account, mode in (
-        ("db", app, 0o700), ("secrets", app, 0o700), ("cache", app, 0o755), ("metrics", app, 0o700), ("worker", app, 0o700), ("public", app, 0o755),
+        ("db", app, 0o700), ("secrets", app, 0o700), ("cache", app, 0o755), ("metrics", app, 0o700), ("worker", app, 0o700),
+        ("public", app, 0o755),
         ("live", live, 0o755), ("sandboxd", None, 0o755), ("run", None, 0o755),
     ):  # fmt: skip
         own(home / name, account, mode)

@@ -26,7 +26,8 @@ class Program:
 
 def programs(settings: Settings) -> tuple[Program, ...]:
     """What runs, in starting order."""
-    web = ("-m", "gunicorn", "--worker-class", "gthread", "--workers", str(settings.web_workers), "--threads", str(settings.web_threads),
+    web = ("-m", "gunicorn", "--worker-class", "gthread", "--workers", str(settings.web_workers),
+           "--threads", str(settings.web_threads),
            "--bind", f"{settings.host}:{settings.port}", "--timeout", "60", "--graceful-timeout", "5", "--keep-alive", "5",
            "--no-control-socket", "--worker-tmp-dir", "/dev/shm", "--error-logfile", "-", "wsgi:app")  # fmt: skip  # noqa: S108
     return (

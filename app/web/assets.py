@@ -61,8 +61,11 @@ def register(app: Flask) -> None:
     def icon(name: str, label: str = "", size: str = "") -> Markup:
         """An icon of the sprite; decorative unless `label` is given."""
         told = f'role="img" aria-label="{escape(label)}"' if label else 'aria-hidden="true"'
-        return Markup('<svg class="icon {}" {}><use href="{}#{}"/></svg>').format(  # noqa: S704 - parts are escaped by format
-            size, Markup(told), manifest.url("icons.svg"), name  # noqa: S704 - label is escaped above
+        return Markup('<svg class="icon {}" {}><use href="{}#{}"/></svg>').format(
+            size,
+            Markup(told),  # noqa: S704 - label is escaped above
+            manifest.url("icons.svg"),
+            name,
         )
 
     app.jinja_env.globals.update(asset=manifest.url, preloads=manifest.preloads, icon=icon)

@@ -42,7 +42,12 @@ def register(app: Flask) -> None:
     Babel(app, locale_selector=lang, default_locale="en")
     _speak_fast(app, folders)
     app.jinja_env.globals.update(
-        lang=lang, LANGUAGES=LANGUAGES, format_date=format_date, format_datetime=format_datetime, get_locale=get_locale, pgettext=pgettext
+        lang=lang,
+        LANGUAGES=LANGUAGES,
+        format_date=format_date,
+        format_datetime=format_datetime,
+        get_locale=get_locale,
+        pgettext=pgettext,
     )
 
 

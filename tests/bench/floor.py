@@ -1,6 +1,6 @@
 """The least a Flask page can cost, served like the product: what its ratios are taken against.
 
-`/hello`; `/page` (Jinja, ready HTML of 16 KB); `/page-db` (session, three indexed reads, Jinja); `POST /attempt` (a durable row).
+`/hello`; `/page` (Jinja, ready HTML of 16 KB); `/page-db` (session, three indexed reads, Jinja); `POST /attempt` (one row).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Pictures of a page in light and dark, phone to wide, for people to look at: `test-results/screens/`."""
+"""Pictures of a page in light and dark, phone to wide, for people to look at: `var/screens/`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from playwright.sync_api import Page
 
 from tests.product import TOP
 
-FOLDER = TOP / "test-results" / "screens"
+FOLDER = TOP / "var" / "screens"
 SIZES = {"phone": (360, 780), "wide": (1440, 900)}
 
 

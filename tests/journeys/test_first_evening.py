@@ -70,7 +70,9 @@ def test_a_guest_reads_in_both_languages_and_answers(soty: Product, page: Page) 
     quiz.get_by_role("radio").first.check()
     quiz.get_by_role("button", name="Answer").click()
     expect(page.locator("#announcer")).to_contain_text("correct")
-    eventually("the answer is kept in the browser", lambda: "m01-l01" in page.evaluate("JSON.stringify(localStorage)"), within=10)
+    eventually(
+        "the answer is kept in the browser", lambda: "m01-l01" in page.evaluate("JSON.stringify(localStorage)"), within=10
+    )
     screenshots(page, "lesson")
 
 
