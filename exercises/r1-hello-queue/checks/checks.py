@@ -1,6 +1,6 @@
 """Behaviour checks of r1-hello-queue: effects in the broker and at the order desk, never the learner's source."""
 
-from kit import Failed, Kit, Text, check, equal, has_all, that
+from kit import Failed, Kit, Text, at_least, check, equal, has_all, that
 
 QUEUE = "tasks"
 PATIENCE = 5  # seconds; what is right takes less than one on a quiet machine
@@ -198,6 +198,8 @@ def closed(kit: Kit) -> None:
     rabbitmq, broker = kit.service("rabbitmq"), kit.broker()
     offset = rabbitmq.status().log_bytes
     run_producer(kit)
+    sent = Text(f"сообщений в очереди {QUEUE}", f"messages in queue {QUEUE}")
+    kit.eventually(lambda: kit.amqp().depth(QUEUE).ready, at_least(1), sent, within=kit.limit(PATIENCE), hold=0)
     kit.eventually(
         lambda: [connection.name for connection in broker.connections("producer")],
         equal([]),
