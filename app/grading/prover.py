@@ -36,12 +36,12 @@ class Trial:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What came of a trial; `report` is None when the platform could not run it."""
+    """What came of a trial; `seconds` of all its tries."""
 
     trial: Trial
     tried: Tried
     seconds: float
-    report: Report | None = None
+    report: Report
 
 
 def trials(exercise: Exercise, reference_runs: int) -> list[Trial]:
@@ -87,13 +87,16 @@ def prove(
     Args:
         platform: `grader_version` for the record.
         on_outcome: hears each outcome as it comes, from any thread.
+
+    Raises:
+        PlatformError: a sandbox could not be had; nothing is known then, and an earlier proof stays as good as it was.
     """
     begun = time.monotonic()
     with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="proof") as pool:
         futures: list[Future[Outcome]] = []
         for trial in trials(exercise, reference_runs):
             future = pool.submit(attempt, grader, exercise, trial)
-            future.add_done_callback(lambda done: on_outcome(done.result()) if not done.cancelled() else None)
+            future.add_done_callback(lambda done: _hear(done, on_outcome))
             futures.append(future)
         try:
             outcomes = [future.result() for future in futures]
@@ -118,21 +121,29 @@ def prove(
     )
 
 
+def _hear(done: Future[Outcome], on_outcome: Callable[[Outcome], None]) -> None:
+    if not done.cancelled() and done.exception() is None:
+        on_outcome(done.result())
+
+
 def _of(kind: Kind, outcomes: list[Outcome]) -> dict[str, Tried]:
     return {outcome.trial.name: outcome.tried for outcome in outcomes if outcome.trial.kind == kind}
 
 
 def attempt(grader: LocalGrader, exercise: Exercise, trial: Trial) -> Outcome:
-    """Try one solution in a fresh sandbox; what is errored is tried again, as a submission would be."""
+    """Try one solution in a fresh sandbox; what is errored is tried again, as a submission would be.
+
+    Raises:
+        PlatformError: no sandbox could be had, which says nothing about the exercise.
+    """
     begun = time.monotonic()
-    for _ in range(TRIES):
-        report = None
+    for attempts_left in reversed(range(TRIES)):
         try:
             report = grader.grade(exercise, trial.files)
-        except PlatformError as error:
-            tried = Tried(False, (), trial.must_fail, f"could not be run: {error.message}")
-        else:
-            tried = judge(trial, report)
-            if not any(check.status == "errored" for check in report.checks) and report.verdict != "errored":
-                break
-    return Outcome(trial, tried, time.monotonic() - begun, report)
+        except PlatformError:
+            if not attempts_left:
+                raise
+            continue
+        if report.verdict != "errored" and all(check.status != "errored" for check in report.checks):
+            break
+    return Outcome(trial, judge(trial, report), time.monotonic() - begun, report)

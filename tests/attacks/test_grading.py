@@ -6,7 +6,8 @@ The victim is the exercise that `./soty exercise new` makes: a service that doub
 from __future__ import annotations
 
 import json
-import os
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,6 +19,7 @@ from app.grading.always_wrong import always_wrong
 from app.grading.blank import make_exercise
 from app.grading.local import LocalGrader
 from app.grading.report import Report
+from app.settings import CHECKOUT
 from tests.graders import grader_over
 
 Victim = tuple[LocalGrader, Exercise]
@@ -137,21 +139,26 @@ def test_g12_a_service_that_answers_only_once_fails_with_its_traceback(victim: V
     assert "tired of answering" in message.en.seen
 
 
-def test_a_killed_grader_leaves_no_process_behind(tmp_path: Path) -> None:
-    process = os.fork()
-    if process == 0:
-        try:
-            with grader_over(tmp_path):
-                (tmp_path / "running").touch()
-                time.sleep(60)
-        finally:
-            os._exit(0)
-    deadline = time.monotonic() + 60
-    while not (tmp_path / "running").exists() and time.monotonic() < deadline:
-        time.sleep(0.05)
-    os.kill(process, 9)
-    os.waitpid(process, 0)
-    while (left := _processes_of(tmp_path)) and time.monotonic() < deadline:
+GRADER = """
+import sys, time
+from pathlib import Path
+from tests.graders import grader_over
+with grader_over(Path(sys.argv[1])):
+    print("running", flush=True)
+    time.sleep(60)
+"""
+
+
+def test_a_killed_grader_leaves_no_process_behind(tmp_path_factory: pytest.TempPathFactory) -> None:
+    home = tmp_path_factory.mktemp("killed")
+    argv = [sys.executable, "-c", GRADER, str(home)]
+    with subprocess.Popen(argv, cwd=CHECKOUT, stdout=subprocess.PIPE) as grader:
+        assert grader.stdout
+        assert grader.stdout.readline() == b"running\n"
+        assert _processes_of(home)
+        grader.kill()
+    deadline = time.monotonic() + 15
+    while (left := _processes_of(home)) and time.monotonic() < deadline:
         time.sleep(0.05)
     assert not left
 

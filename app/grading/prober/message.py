@@ -8,11 +8,12 @@ from typing import Any
 
 from ..kit.pipe import Pipe
 from ..kit.services import BROKEN, Replica, Service, ServiceInfo, read_replicas
-from ..kit.waiting import Clock
+from ..kit.waiting import Clock, poll
 from ..kit.words import Fault, Text
 from .child import MAX_PART
 
 _MAX_LOG_LINES, _MAX_LOG = 14, 1500
+_NEWS = 0.3  #: seconds until a crash that broke a connection is known as a crash
 _MAX_LOGS = 2  #: services whose log is shown
 
 
@@ -39,7 +40,13 @@ class Witness:
     def evidence(self) -> Text:
         """State and last lines of the learner's services that broke since the check began; empty when none did."""
         found = Text("", "")
-        broken = [replica for replica in self._replicas() if self._broke(replica)]
+        broken: list[Replica] = []
+
+        def seen() -> bool:
+            broken[:] = [replica for replica in self._replicas() if self._broke(replica)]
+            return bool(broken)
+
+        poll(seen, _NEWS)
         for replica in broken[:_MAX_LOGS]:
             before = self._before.get(replica.full_name)
             told = replica.told
