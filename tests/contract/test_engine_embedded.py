@@ -236,6 +236,25 @@ async def test_it_ends_a_terminal_with_everything_that_was_started_in_it(embedde
     await embedded.stop(spec.id)
 
 
+async def test_it_ends_what_a_shell_leaves_behind(embedded: EmbeddedEngine) -> None:
+    # Given a shell that starts a program which leaves its session, and then ends by itself
+    spec = await launched(embedded, sandbox())
+    terminal = await embedded.terminal(spec.id, "web")
+    daemon = "import os; os.fork() and os._exit(0); os.setsid(); os.execlp('sleep', 'sleep', '543')"
+    os.write(terminal.fileno(), f'python3 -c "{daemon}"; touch /data/left; exit\n'.encode())
+    left = (
+        "import glob, os\n"
+        "lines = [open(path, 'rb').read() for path in glob.glob('/proc/[0-9]*/cmdline')]\n"
+        "print(os.path.exists('/data/left'), sum(line.startswith(b'sleep') for line in lines))"
+    )
+    # Then the program does not outlive it
+    async with asyncio.timeout(20):
+        while await python(embedded, spec, "web", left) != "True 0":
+            await asyncio.sleep(0.05)
+    await terminal.close()
+    await embedded.stop(spec.id)
+
+
 async def test_it_lets_a_command_wait_until_the_service_is_furnished(embedded: EmbeddedEngine) -> None:
     # Given services that count as ready as soon as they run, and commands that come at once
     spec = sandbox(*(idle(f"idle{number}") for number in range(4)))

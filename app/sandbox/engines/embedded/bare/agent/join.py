@@ -69,15 +69,7 @@ class Joined:
         """End the command and everything that it started and that has not been made a daemon against the guard."""
         if self.guard is None:
             return
-        killed: set[int] = set()
-        for _ in range(_KILL_ROUNDS):  # what forks while it is looked for is found in the next round
-            fresh = set(_descendants(self.guard)) - killed
-            if not fresh:
-                break
-            for pid in fresh:
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGKILL)
-            killed |= fresh
+        _kill_descendants(self.guard)
         with contextlib.suppress(ProcessLookupError):
             os.kill(self.guard, signal.SIGKILL)
 
@@ -188,11 +180,25 @@ def _guard(cell: Cell, argv: Sequence[str], env: Mapping[str, str], streams: tup
         while True:
             pid, status = os.wait()
             if pid == child:
+                if terminal:  # a hung-up shell may end before anybody asks; what it started must not outlive it
+                    _kill_descendants(os.getpid())
                 code = os.waitstatus_to_exitcode(status)
                 os._exit(code if code >= 0 else 128 - code)
     except BaseException as error:
         os.write(2, f"{type(error).__name__}: {error}\n".encode())
     os._exit(NOT_STARTED)
+
+
+def _kill_descendants(root: int) -> None:
+    killed: set[int] = set()
+    for _ in range(_KILL_ROUNDS):  # what forks while it is looked for is found in the next round
+        fresh = set(_descendants(root)) - killed
+        if not fresh:
+            break
+        for pid in fresh:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        killed |= fresh
 
 
 def _descendants(root: int) -> list[int]:
