@@ -26,7 +26,11 @@ def write_staying_exercise(folder: Path, check_seconds: float) -> Exercise:
     """`echo`: every solution passes, so many seconds after its sandbox is ready."""
     home = write_exercise(folder).folder
     definition = (home / "exercise.yaml").read_text("utf-8")
-    (home / "exercise.yaml").write_text(definition.replace("ready: {kind: tcp, port: 8000}, ", ""), "utf-8")
+    definition = definition.replace("ready: {kind: tcp, port: 8000}, ", "").replace(
+        "timeout_seconds: 5\n", "timeout_seconds: 60\n"
+    )
+    assert "timeout_seconds: 60" in definition
+    (home / "exercise.yaml").write_text(definition, "utf-8")
     checks = _CHECKS.format(seconds=check_seconds)
     for name, text in {"starter/main.py": _STAYS, "given/peer.py": _STAYS, "checks/checks.py": checks}.items():
         (home / name).write_text(text, "utf-8")
