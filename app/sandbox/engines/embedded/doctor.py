@@ -12,7 +12,7 @@ from app.errors import PlatformError
 from app.sandbox.engine import EngineError, EngineRefused
 from app.sandbox.engines.embedded.refusal import cure_for
 from app.sandbox.engines.embedded.seccomp import ARCHITECTURES
-from app.sandbox.model import DoctorReport, Finding, LimitStrength, SandboxSpec, ServiceSpec
+from app.sandbox.model import DoctorReport, Finding, LimitStrength, ReadyProbe, SandboxSpec, ServiceSpec
 
 if TYPE_CHECKING:
     from app.sandbox.engines.embedded.engine import EmbeddedEngine
@@ -68,8 +68,10 @@ _MEANING = {
 
 
 def _service(name: str, segment: str) -> ServiceSpec:
+    # Ready when it listens: a peer that is still starting must not look like a network that does not work.
     return ServiceSpec(
-        name, _IMAGE, ("/usr/bin/python3", "-c", _SERVICE), given=segment == "back", segment=segment, workspace=False  # type: ignore[arg-type]
+        name, _IMAGE, ("/usr/bin/python3", "-c", _SERVICE), given=segment == "back", segment=segment, workspace=False,  # type: ignore[arg-type]
+        ready=ReadyProbe("tcp", _BACK_PORT),
     )  # fmt: skip
 
 
