@@ -46,4 +46,4 @@ def taken_place(folder: Path, slot: int) -> Iterator[Place]:
             ) from None
         here = hashlib.sha256(str(folder).encode()).hexdigest()[:6]
         prefix = f"{socket.gethostname()[:24]}-{here}/{slot}/"
-        yield Place(prefix, f"{prefix}{os.getpid()}-{time.time_ns() // 1_000_000}")
+        yield Place(prefix, f"{prefix}{os.getpid()}-{time.time_ns()}")
