@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import cast, get_args
+from typing import Any, cast, get_args
 
 from app.content.exercise import Exercise
 from app.errors import PlatformError
-from app.grading.progress import CheckProgress, Progress, StageProgress
+from app.grading.progress import KEPT_NOTES, CheckProgress, NoteProgress, Progress, StageProgress
 from app.grading.report import CheckReport, CheckStatus, Note, Report, StageReport, VerdictName, Words, message_from
+from app.grading.signature import features
+from app.grading.trace import Trace
 from app.sandbox import sandbox_pb2 as pb
 
 
@@ -44,6 +46,7 @@ class Collector:
         self._titles = {check.id: Words(check.title.ru, check.title.en) for check in exercise.definition.checks.items}
         self._stages = list(stages)
         self._notes: list[Note] = []
+        self._traces: list[Trace] = []
         self._finished: pb.RunFinished | None = None
         self._grader_version = grader_version
         self._clock = clock
@@ -65,8 +68,9 @@ class Collector:
             ended = CheckProgress(check.id, check.status, round(check.seconds, 3))
             self.progress = replace(self.progress, check="", checks=(*self.progress.checks, ended))
         elif kind == "note":
-            note = json.loads(event.note)
-            self._notes.append(Note(float(note["at"]), str(note["kind"]), Words(str(note["ru"]), str(note["en"]))))
+            self._note(json.loads(event.note))
+        elif kind == "trace":
+            self._traces.append(Trace.from_bytes(event.trace))
         elif kind == "finished":
             self._finished, self._ended_at = event.finished, self._clock()
 
@@ -82,7 +86,7 @@ class Collector:
         if end.verdict not in get_args(VerdictName):
             raise RunBroken(f"The run ended with the unknown verdict `{end.verdict[:40]}`.")
         writing = StageReport("report", round(self._clock() - self._ended_at, 3))
-        return Report(
+        report = Report(
             verdict=cast(VerdictName, end.verdict),
             score=end.score,
             seed=end.seed,
@@ -93,7 +97,15 @@ class Collector:
             log_tails=json.loads(end.log_tails_json or "{}"),
             grader_version=self._grader_version,
             error=end.error,
+            traces=tuple(self._traces),
         )
+        return replace(report, features=features(report))
+
+    def _note(self, data: Mapping[str, Any]) -> None:
+        note = Note(float(data["at"]), str(data["kind"]), Words(str(data["ru"]), str(data["en"])), self.progress.check)
+        self._notes.append(note)
+        shown = NoteProgress(note.at, note.kind, note.text.ru, note.text.en, note.check)
+        self.progress = replace(self.progress, notes=(*self.progress.notes, shown)[-KEPT_NOTES:])
 
     def _check(self, check: pb.CheckResult) -> CheckReport:
         return CheckReport(

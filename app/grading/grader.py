@@ -21,6 +21,7 @@ from app.grading.model import Submission, SubmissionState, Verdict
 from app.grading.progress import Progress, StageProgress
 from app.grading.progress_writer import ProgressWriter
 from app.grading.report import Report, StageReport
+from app.grading.trace import packed
 from app.jobs.handler import Postponed
 from app.jobs.lease import Lease
 from app.sandbox import sandbox_pb2 as pb
@@ -144,7 +145,11 @@ class Grader:
     def _finish(self, lease: Lease, exercise: Exercise, report: Report) -> None:
         """Write the verdict, the report and the end of the job in one transaction, or nothing."""
         errored = report.verdict == "errored"
-        values: dict[str, object] = {"report": report.to_json(), "content_hash": exercise.content_hash}
+        values: dict[str, object] = {
+            "report": report.to_json(),
+            "traces": packed(report.traces),
+            "content_hash": exercise.content_hash,
+        }
         if not errored:
             values |= {
                 "state": SubmissionState.GRADED,

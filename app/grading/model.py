@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import ForeignKey, Index, String, Text, UniqueConstraint
+from sqlalchemy import ForeignKey, Index, LargeBinary, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.db import Base, UTCDateTime, new_id, now
@@ -55,6 +55,7 @@ class Submission(Base):
     seen_at: Mapped[datetime | None] = mapped_column(UTCDateTime)  #: when its author first saw the verdict
     report: Mapped[str | None] = mapped_column(Text)  #: JSON of `app.grading.report.Report`
     progress: Mapped[str] = mapped_column(Text, default="{}")  #: JSON: stage and finished checks while it runs
+    traces: Mapped[bytes | None] = mapped_column(LargeBinary, deferred=True)  #: `app.grading.trace.packed`; read on its own
 
 
 class Run(Base):
@@ -76,3 +77,4 @@ class Run(Base):
     finished_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     report: Mapped[str | None] = mapped_column(Text)
     progress: Mapped[str] = mapped_column(Text, default="{}")
+    traces: Mapped[bytes | None] = mapped_column(LargeBinary, deferred=True)

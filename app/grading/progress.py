@@ -25,6 +25,20 @@ class StageProgress:
 
 
 @dataclass(frozen=True, slots=True)
+class NoteProgress:
+    """Something that a check did; fields as in `app.grading.report.Note`."""
+
+    at: float
+    kind: str
+    ru: str
+    en: str
+    check: str
+
+
+KEPT_NOTES = 24  #: newest notes that a page shows while checks run
+
+
+@dataclass(frozen=True, slots=True)
 class Progress:
     """What is going on.
 
@@ -33,6 +47,7 @@ class Progress:
         check: id of the check that runs; empty between checks.
         checks: those that have ended, in order of their end.
         stages: those that have ended.
+        notes: the newest things that the checks did.
         reason: machine code of why it waits (`image-not-ready`, `sandboxd-unavailable`, …); empty when it does not.
         message: one sentence about `reason`.
         queue_position: place in `sandboxd`'s queue; 0 when not queued there.
@@ -47,6 +62,7 @@ class Progress:
     message: str = ""
     queue_position: int = 0
     queue_seconds: float = 0.0
+    notes: tuple[NoteProgress, ...] = ()
 
     def waiting(self, reason: str, message: str = "") -> Progress:
         """The same, back in the queue."""
@@ -60,4 +76,5 @@ class Progress:
         data: dict[str, Any] = json.loads(text)
         data["checks"] = tuple(CheckProgress(**item) for item in data.get("checks", ()))
         data["stages"] = tuple(StageProgress(**item) for item in data.get("stages", ()))
+        data["notes"] = tuple(NoteProgress(**item) for item in data.get("notes", ()))
         return cls(**data)

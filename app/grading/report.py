@@ -7,13 +7,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal, get_args
 
-REPORT_FORMAT = 1
+from app.grading.trace import Trace
+
+REPORT_FORMAT = 2
+READABLE = (1, 2)  #: 1 knew neither causes, nor features, nor which check a note belongs to
 
 VerdictName = Literal["passed", "failed", "errored"]
 CheckStatus = Literal["passed", "failed", "errored", "skipped"]
+CauseName = Literal["crashed", "out-of-memory", "timed-out"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +43,31 @@ class Explanation:
 
 
 @dataclass(frozen=True, slots=True)
+class Cause:
+    """What a check met besides a wrong answer.
+
+    Attributes:
+        kind: `crashed`: a service of the learner ended by itself; `out-of-memory`: it went over its limit; `timed-out`: the
+            check was not through in time.
+        service: full name of the replica; empty for `timed-out`.
+        exit_code, signal: how it ended, as far as is known.
+        seconds: the limit that was exceeded, for `timed-out`.
+    """
+
+    kind: CauseName
+    service: str = ""
+    exit_code: int | None = None
+    signal: int | None = None
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
 class Message:
-    """An explanation in both languages."""
+    """An explanation in both languages, and its cause where it is one of the known ones."""
 
     ru: Explanation
     en: Explanation
+    cause: Cause | None = None
 
     def get(self, lang: str) -> Explanation:
         """The explanation in `lang`; English for anything but Russian."""
@@ -79,11 +103,18 @@ class StageReport:
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """One moment of the timeline: a fault that was injected, a restart; `at` is seconds since the prober began."""
+    """One moment of the timeline.
+
+    Attributes:
+        at: seconds since the prober began.
+        kind: `step`: what the check did next; `fault`, `control`: what it did to a service; `note`; `errored`.
+        check: id of the check that ran; empty between checks.
+    """
 
     at: float
     kind: str
     text: Words
+    check: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +130,8 @@ class Report:
         log_tails: last lines of each learner's service, by full name.
         grader_version: hash of the kit, the prober and the images that judged.
         error: for `errored`: one sentence for operators; empty otherwise.
+        features: what is typical of the failures, for comparing them with known mistakes; see `app.grading.signature`.
+        traces: what the taps saw, by check. Large: kept beside the report (`app.grading.trace.packed`), never in its JSON.
     """
 
     verdict: VerdictName
@@ -111,6 +144,8 @@ class Report:
     log_tails: Mapping[str, str] = field(default_factory=dict)
     grader_version: str = ""
     error: str = ""
+    features: tuple[str, ...] = ()
+    traces: tuple[Trace, ...] = field(default=(), compare=False, repr=False)
 
     @property
     def passed_checks(self) -> int:
@@ -133,8 +168,10 @@ class Report:
         raise KeyError(check_id)
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON-able values, with the format's number."""
-        return {"format": REPORT_FORMAT, **asdict(self)}
+        """JSON-able values, with the format's number and without the traces."""
+        values = asdict(replace(self, traces=()))
+        del values["traces"]
+        return {"format": REPORT_FORMAT, **values}
 
     def to_json(self) -> str:
         """Compact JSON; `from_json` reads it back to an equal value."""
@@ -155,7 +192,7 @@ class Report:
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Report:
         """Rebuild from `to_dict`'s values; raises ValueError, KeyError or TypeError on anything else."""
-        if data["format"] != REPORT_FORMAT:
+        if data["format"] not in READABLE:
             raise ValueError(f"report format {data['format']!r} is not known")
         if data["verdict"] not in get_args(VerdictName):
             raise ValueError(f"verdict {data['verdict']!r} is not known")
@@ -166,10 +203,11 @@ class Report:
             scale=float(data["scale"]),
             checks=tuple(_check(item) for item in data["checks"]),
             stages=tuple(StageReport(**item) for item in data["stages"]),
-            notes=tuple(Note(item["at"], item["kind"], Words(**item["text"])) for item in data["notes"]),
+            notes=tuple(Note(item["at"], item["kind"], Words(**item["text"]), item.get("check", "")) for item in data["notes"]),
             log_tails=dict(data["log_tails"]),
             grader_version=data["grader_version"],
             error=data["error"],
+            features=tuple(data.get("features", ())),
         )
 
 
@@ -178,10 +216,11 @@ def _check(item: Mapping[str, Any]) -> CheckReport:
 
 
 def message_from(data: Mapping[str, Any] | None) -> Message | None:
-    """A message from `{"ru": {done, expected, seen, where}, "en": {…}}`; missing parts are empty."""
+    """A message from `{"ru": {done, expected, seen, where}, "en": {…}, "cause": {…}}`; missing parts are empty."""
     if not data:
         return None
-    return Message(ru=_explanation(data["ru"]), en=_explanation(data["en"]))
+    cause = data.get("cause")
+    return Message(_explanation(data["ru"]), _explanation(data["en"]), Cause(**cause) if cause else None)
 
 
 def _explanation(data: Mapping[str, Any]) -> Explanation:

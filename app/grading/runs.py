@@ -20,6 +20,7 @@ from app.grading.limits import workspace_files
 from app.grading.model import Run, SubmissionState, Verdict
 from app.grading.progress import Progress
 from app.grading.report import Report
+from app.grading.trace import Trace, unpacked
 from app.jobs.doorbell import Doorbell
 from app.jobs.queue import URGENT, enqueue
 from app.sandbox.model import Purpose, SandboxState
@@ -118,6 +119,11 @@ class Runs:
         if row is None:
             raise NotFound("There is no such run.", code="no-such-run")
         return run_view(row)
+
+    def traces(self, run_id: str) -> tuple[Trace, ...]:
+        """What the taps saw during a trial; the caller has looked at it with `view`."""
+        with self._database.read() as session:
+            return unpacked(session.scalar(select(Run.traces).where(Run.id == run_id)))
 
     def latest(self, user_id: str, exercise_id: str) -> RunView | None:
         """The newest trial of a learner and exercise, so that a reloaded page shows it again."""

@@ -21,6 +21,7 @@ from app.grading.limits import OPEN_SUBMISSIONS, checked_key, files_hash, worksp
 from app.grading.model import Submission, SubmissionState, Verdict
 from app.grading.progress import Progress
 from app.grading.report import Report
+from app.grading.trace import Trace, unpacked
 from app.jobs.doorbell import Doorbell
 from app.jobs.model import Job, JobState
 from app.jobs.queue import enqueue
@@ -160,6 +161,11 @@ class Submissions:
             if row is None:
                 raise NotFound("There is no such submission.", code="no-such-submission")
             return view_of(row, _position(session, row) if row.state == SubmissionState.QUEUED else 0)
+
+    def traces(self, submission_id: str) -> tuple[Trace, ...]:
+        """What the taps saw while a submission was graded; the caller has looked at it with `view`."""
+        with self._database.read() as session:
+            return unpacked(session.scalar(select(Submission.traces).where(Submission.id == submission_id)))
 
     def seen(self, user_id: str, submission_id: str) -> None:
         """Remember that the author has seen the verdict; does nothing for anybody else or while there is none."""

@@ -15,6 +15,7 @@ from app.grading.model import Run, SubmissionState, Verdict
 from app.grading.progress import Progress
 from app.grading.progress_writer import ProgressWriter
 from app.grading.report import Report
+from app.grading.trace import packed
 from app.jobs.handler import Postponed
 from app.jobs.lease import Lease
 from app.sandbox.client import SandboxdClient
@@ -79,6 +80,7 @@ class Trials:
             "state": SubmissionState.ERRORED if report.verdict == "errored" else SubmissionState.GRADED,
             "verdict": Verdict(report.verdict),
             "report": report.to_json(),
+            "traces": packed(report.traces),
             "finished_at": now(),
             "progress": Progress(stage="done", message=report.error).to_json(),
         }

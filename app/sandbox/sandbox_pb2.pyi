@@ -269,18 +269,20 @@ class CheckResult(_message.Message):
     def __init__(self, id: _Optional[str] = ..., status: _Optional[str] = ..., points: _Optional[int] = ..., max_points: _Optional[int] = ..., seconds: _Optional[float] = ..., message_json: _Optional[str] = ...) -> None: ...
 
 class RunEvent(_message.Message):
-    __slots__ = ("stage", "check_started", "check_finished", "finished", "note")
+    __slots__ = ("stage", "check_started", "check_finished", "finished", "note", "trace")
     STAGE_FIELD_NUMBER: _ClassVar[int]
     CHECK_STARTED_FIELD_NUMBER: _ClassVar[int]
     CHECK_FINISHED_FIELD_NUMBER: _ClassVar[int]
     FINISHED_FIELD_NUMBER: _ClassVar[int]
     NOTE_FIELD_NUMBER: _ClassVar[int]
+    TRACE_FIELD_NUMBER: _ClassVar[int]
     stage: Stage
     check_started: str
     check_finished: CheckResult
     finished: RunFinished
     note: str
-    def __init__(self, stage: _Optional[_Union[Stage, _Mapping]] = ..., check_started: _Optional[str] = ..., check_finished: _Optional[_Union[CheckResult, _Mapping]] = ..., finished: _Optional[_Union[RunFinished, _Mapping]] = ..., note: _Optional[str] = ...) -> None: ...
+    trace: bytes
+    def __init__(self, stage: _Optional[_Union[Stage, _Mapping]] = ..., check_started: _Optional[str] = ..., check_finished: _Optional[_Union[CheckResult, _Mapping]] = ..., finished: _Optional[_Union[RunFinished, _Mapping]] = ..., note: _Optional[str] = ..., trace: _Optional[bytes] = ...) -> None: ...
 
 class RunFinished(_message.Message):
     __slots__ = ("verdict", "score", "seed", "scale", "checks", "error", "log_tails_json")

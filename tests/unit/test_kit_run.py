@@ -77,6 +77,11 @@ def crashed(kit: Kit) -> None:
     kit.service("worker").stop()
     kit.fail(WHAT, WHAT)
 
+@check("resumed")
+def resumed(kit: Kit) -> None:
+    kit.service("worker").resume()
+    kit.fail(WHAT, WHAT)
+
 @check("refused")
 def refused(kit: Kit) -> None:
     kit.service("worker").pause()
@@ -137,7 +142,7 @@ class Platform:
                 return {"ok": True, "value": [self.worker]}
             case "kill":
                 self.worker |= {"state": "crashed", "signal": 9}
-            case "stop":
+            case "stop" | "resume":
                 self.log = "Traceback (most recent call last):\nValueError: no such order\x1b[2J\n"
                 self.worker |= {"state": "crashed", "exit_code": 1, "log_bytes": len(self.log)}
             case "await_exit":
@@ -220,6 +225,23 @@ def test_a_service_that_crashed_meanwhile_shows_the_end_of_its_log_without_contr
     assert "worker ended with exit code 1" in seen
     assert "ValueError: no such order" in seen
     assert "\x1b" not in seen
+
+
+def test_only_a_service_that_ended_by_itself_is_the_cause_of_a_failure(platform: Platform) -> None:
+    ended = platform.run("resumed")["resumed"]["message"]["cause"]
+    assert ended == {"kind": "crashed", "service": "worker", "exit_code": 1, "signal": None}
+    platform.worker |= {"state": "ready"}
+    assert platform.run("crashed")["crashed"]["message"]["cause"] is None, "the check itself had stopped it"
+    platform.worker |= {"out_of_memory": True}
+    assert platform.run("crashed")["crashed"]["message"]["cause"]["kind"] == "out-of-memory", "that is nobody else's doing"
+
+
+def test_steps_go_to_the_timeline_and_a_check_out_of_time_says_so(platform: Platform) -> None:
+    cause = platform.run("hangs", seconds=0.5)["hangs"]["message"]["cause"]
+    assert cause["kind"] == "timed-out"
+    assert 0.5 <= cause["seconds"] <= 3
+    notes = [(frame["kind"], frame["en"]) for frame in platform.frames if frame["type"] == "note"]
+    assert notes == [("step", "We began to wait."), ("note", "waiting")]
 
 
 def test_the_same_seed_replays_the_same_draws(platform: Platform) -> None:

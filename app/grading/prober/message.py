@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,6 +23,17 @@ class Story:
 
     steps: list[Text] = field(default_factory=list)
     where: Text | None = None
+    hurt: set[str] = field(default_factory=set)  #: services that the check itself stopped or killed; `*`: it may be any
+
+    def asked(self, call: dict[str, Any]) -> None:
+        """Remember what a call of the check does to services."""
+        if call.get("op") in ("stop", "kill", "restart", "scale"):
+            self.hurt.add(str(call.get("service", "")))
+        rule = call.get("rule")
+        treatment = rule.get("do") if isinstance(rule, dict) else None
+        for step in treatment.get("on_hold", ()) if isinstance(treatment, dict) else ():
+            name = str(step.get("service", ""))
+            self.hurt.add("*" if name.startswith("@") else name)
 
     @property
     def done(self) -> Text:
@@ -37,8 +48,15 @@ class Witness:
         self._pipe = pipe
         self._before = {replica.full_name: replica for replica in self._replicas()}
 
-    def evidence(self) -> Text:
-        """State and last lines of the learner's services that broke since the check began; empty when none did."""
+    def evidence(self, hurt: Collection[str] = ()) -> tuple[Text, dict[str, Any] | None]:
+        """What went wrong with the learner's services since the check began.
+
+        Args:
+            hurt: services that the check itself ended; their end is no cause.
+
+        Returns:
+            State and last lines of those that broke (empty when none did), and the cause for the report, if it is one.
+        """
         found = Text("", "")
         broken: list[Replica] = []
 
@@ -56,7 +74,8 @@ class Witness:
                 )
             log = self._tail(replica, before.log_bytes if before else 0)
             found += Text(f"\n{told.ru}", f"\n{told.en}") + (f":\n{log}" if log else ".")
-        return found
+        causes = (_cause(replica, hurt) for replica in broken)
+        return found, next((cause for cause in causes if cause), None)
 
     def _broke(self, replica: Replica) -> bool:
         before = self._before.get(replica.full_name)
@@ -72,20 +91,39 @@ class Witness:
         return [replica for replica in read_replicas(self._pipe) if replica.name in self._learner]
 
 
-def compose(parts: dict[str, dict[str, str] | None], story: Story, witness: Witness | None) -> dict[str, Any]:
-    """The frame's message from the parts of a failure; empty parts come from the story."""
+def compose(
+    parts: dict[str, dict[str, str] | None], story: Story, witness: Witness | None, cause: dict[str, Any] | None = None
+) -> dict[str, Any]:
+    """The frame's message from the parts of a failure; empty parts come from the story.
+
+    Args:
+        cause: of the failure, unless a service broke, which explains more.
+    """
     texts = {name: Text(value["ru"], value["en"]) for name, value in parts.items() if value}
     texts.setdefault("done", story.done.cut(MAX_PART))
     texts.setdefault("where", (story.where or Text("", "")).cut(MAX_PART))
     if witness is not None:
         try:
-            texts["seen"] += witness.evidence()
+            told, crash = witness.evidence(story.hurt)
+            texts["seen"] += told
+            cause = crash or cause
         except Fault as fault:
             texts["seen"] += Text(f"\n(журналы недоступны: {fault})", f"\n(logs are not available: {fault})")
     return {
         "ru": {name: text.ru for name, text in texts.items()},
         "en": {name: text.en for name, text in texts.items()},
+        "cause": cause,
     }
+
+
+def _cause(replica: Replica, hurt: Collection[str]) -> dict[str, Any] | None:
+    """How a replica ended by itself; None when the check ended it."""
+    end = {"service": replica.full_name, "exit_code": replica.exit_code, "signal": replica.signal}
+    if replica.out_of_memory:
+        return {"kind": "out-of-memory", **end}
+    if replica.name in hurt or "*" in hurt or replica.state == "failed":
+        return None
+    return {"kind": "crashed", **end}
 
 
 def _printable(line: str) -> str:

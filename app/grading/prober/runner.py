@@ -108,7 +108,8 @@ class Runner:
             result = child.follow(ours, begun + limit, lambda frame, until: self._relay(ours.fileno(), frame, story, until))
         except TimeoutError:
             parts = child.parts(child.took_too_long(limit, begun))
-            return {"status": "failed", "message": compose(parts, story, witness)}
+            cause = {"kind": "timed-out", "seconds": round(limit, 3)}
+            return {"status": "failed", "message": compose(parts, story, witness, cause)}
         finally:
             child.end(process)
             ours.close()
@@ -131,12 +132,14 @@ class Runner:
         kind = frame.pop("type", "")
         if kind == "step":
             story.steps.append(Text(frame["ru"], frame["en"]))
+            self._platform.send({"type": "note", "kind": "step", **frame})
         elif kind == "look":
             story.where = Text(frame["ru"], frame["en"])
         elif kind == "note":
             self._platform.send({"type": "note", **frame})
         elif kind == "call":
             number = frame.pop("n")
+            story.asked(frame)
             write_line(back, {**self._platform.ask(frame, deadline), "n": number})
 
 

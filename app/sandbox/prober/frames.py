@@ -62,11 +62,22 @@ class Explanation(Frame):
     where: Words = ""
 
 
+class Cause(Frame):
+    """What a check met besides a wrong answer: a service that ended or ran out of memory, or the end of its time."""
+
+    kind: Literal["crashed", "out-of-memory", "timed-out"]
+    service: Annotated[str, StringConstraints(max_length=64)] = ""
+    exit_code: int | None = None
+    signal: int | None = None
+    seconds: Seconds = 0.0
+
+
 class Message(Frame):
     """The explanation in both languages."""
 
     ru: Explanation
     en: Explanation
+    cause: Cause | None = None
 
 
 class StageFrame(Frame):
