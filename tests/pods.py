@@ -78,9 +78,16 @@ async def until(
     raise AssertionError(f"{what}: not within {within:g} s; last: {last}")
 
 
-async def launched(engine: Engine, spec: SandboxSpec) -> SandboxSpec:
-    """Launch and wait until it is ready."""
+async def started(engine: Engine, spec: SandboxSpec) -> SandboxSpec:
+    """Launch and release; its services may still be starting."""
     await engine.launch(spec)
+    await engine.release(spec.id)
+    return spec
+
+
+async def launched(engine: Engine, spec: SandboxSpec) -> SandboxSpec:
+    """Launch, release and wait until it is ready."""
+    await started(engine, spec)
     await until(engine, spec, "ready", lambda status: status.ready)
     return spec
 

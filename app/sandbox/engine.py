@@ -56,7 +56,7 @@ class Terminal(Protocol):
 
 
 class Member(Protocol):
-    """A running guest (the prober). Only the platform holds its two pipes."""
+    """A running guest (the prober, a tap). Only the platform holds its two pipes."""
 
     stdin: asyncio.StreamWriter
     stdout: asyncio.StreamReader
@@ -87,12 +87,20 @@ class Engine(Protocol):
         """Probe this machine by really running a nested probe sandbox. Cached by the caller, not by the engine."""
 
     async def launch(self, spec: SandboxSpec) -> None:
-        """Create the sandbox and start its services; return once the isolation stands (services may still be starting).
+        """Create the sandbox and start its given services; return once the isolation stands (they may still be starting).
 
+        The learner's services wait for `release`, so that guests can take their places before.
         Idempotent by `spec.id`: a second call for a living sandbox does nothing. A failed launch leaves nothing behind.
 
         Raises:
             EngineRefused: isolation is missing.
+        """
+
+    async def release(self, sandbox_id: str, failure: str = "") -> None:
+        """Let the learner's services with `start: launch` run: those that wait are started. Idempotent.
+
+        With a `failure` (what they need could not be set up) they must not run: whatever state they are in, they become
+        `failed` with this message, as do replicas that are added, until the next release, start or restart.
         """
 
     async def status(self, sandbox_id: str) -> EngineStatus:
@@ -126,7 +134,13 @@ class Engine(Protocol):
         """A connected, blocking TCP socket to a port of a replica. Refusals raise `ConnectionError`."""
 
     async def attach(self, sandbox_id: str, member: MemberSpec) -> Member:
-        """Start a guest of the platform on every segment; at most one of a name at a time."""
+        """Start a guest of the platform on every segment; at most one of a name at a time.
+
+        While it lives, the service that it `stands_for` resolves to it on the front segment; one guest per service.
+
+        Raises:
+            EngineError: `invalid-spec`: it stands for something else than a service of the back segment.
+        """
 
     async def put(self, sandbox_id: str, files: Mapping[str, bytes], *, replace: bool = True) -> str:
         """Write the workspace (all of it when `replace`), atomically per file; return its revision hash.

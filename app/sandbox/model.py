@@ -25,7 +25,7 @@ class SandboxState(StrEnum):
 class ServiceState(StrEnum):
     """State of one replica of a service."""
 
-    WAITING = "waiting"  #: not started yet: manual, or a learner's service while the given ones start
+    WAITING = "waiting"  #: not started yet: manual, or a learner's service before its release
     PREPARING = "preparing"  #: its `prepare` command runs
     STARTING = "starting"  #: runs, readiness probe has not answered yet
     READY = "ready"
@@ -33,7 +33,7 @@ class ServiceState(StrEnum):
     EXITED = "exited"  #: ended by itself with code 0
     CRASHED = "crashed"  #: ended by itself with another code or a signal
     STOPPED = "stopped"  #: ended because somebody asked
-    FAILED = "failed"  #: `prepare` failed, or it never became ready
+    FAILED = "failed"  #: `prepare` failed, it never became ready, or what it needs could not be set up
 
 
 class Purpose(StrEnum):
@@ -80,8 +80,8 @@ class ServiceSpec:
         command: argv that overrides the image's; empty takes the image's own.
         env: variables of the service; nothing else is in its environment but what the image sets.
         given: written by us (broker, database, stub), not by the learner.
-        start: `launch` starts with the sandbox, a learner's service once the given ones answer (or after a minute);
-            `manual` waits for a start call.
+        start: `launch` starts with the sandbox, a learner's service once `Engine.release` is called; `manual` waits for a
+            start call.
         restart: `always` restarts what ended by itself (back-off, at most 25 times); `never` leaves it.
         prepare: argv run before `command` with the same limits, output directory /data/gen; its failure fails the service.
         segment: `front` (learner's side) or `back` (upstreams behind taps).
@@ -127,10 +127,14 @@ class SandboxSpec:
 
 @dataclass(frozen=True, slots=True)
 class MemberSpec:
-    """A guest of the platform inside a sandbox's network: the prober (and, later, a tap).
+    """A guest of the platform inside a sandbox's network: the prober, or a tap.
 
-    It has an interface on every segment, a mount, pid, ipc and user namespace of its own, listens on nothing and has no
-    name that services can resolve. `files` are mounted read-only at /member for it alone.
+    It has an interface on every segment and a mount, pid, ipc and user namespace of its own. `files` are mounted read-only
+    at /member for it alone; SOTY_ADDRESS is its address on the front segment.
+
+    Attributes:
+        stands_for: name of a service on the back segment that resolves to this guest on the front segment, as long as the
+            guest lives; empty: no service can resolve it. Guests and services of the back segment see the service itself.
     """
 
     name: str
@@ -139,6 +143,7 @@ class MemberSpec:
     files: Mapping[str, bytes] = field(default_factory=dict)
     env: Mapping[str, str] = field(default_factory=dict)
     limits: Limits = field(default_factory=lambda: Limits(memory_mb=192, cpus=1.0, pids=128))
+    stands_for: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +163,7 @@ class ServiceStatus:
     log_dropped: int = 0
     files_revision: str = ""  #: hash of the workspace that this replica was started with
     message: str = ""  #: why it failed, in one line
+    address: str = ""  #: on its segment; the same as long as the replica exists
 
     @property
     def full_name(self) -> str:

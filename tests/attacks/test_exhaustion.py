@@ -10,7 +10,7 @@ import pytest
 
 from app.sandbox.engines.embedded import EmbeddedEngine, SpawnerHandle
 from app.sandbox.model import Limits, SandboxSpec, ServiceState
-from tests.pods import http_get, idle, launched, processes_below, python, replica, sandbox, until, until_state, web
+from tests.pods import http_get, idle, launched, processes_below, python, replica, sandbox, started, until, until_state, web
 
 pytestmark = pytest.mark.anyio
 
@@ -58,7 +58,7 @@ async def test_s12_a_memory_bomb_dies_alone(embedded: EmbeddedEngine, neighbour:
     modest = "import time\nx = bytearray(40 << 20)\nprint('fine', flush=True)\ntime.sleep(600)"
     limits = Limits(memory_mb=64)
     spec = sandbox(web(), idle("bomb", bomb, limits=limits), idle("modest", modest, limits=limits))
-    await embedded.launch(spec)
+    await started(embedded, spec)
     status = await until(embedded, spec, "killed", lambda status: replica(status, "bomb").state is ServiceState.CRASHED)
     status = await until(embedded, spec, "told", lambda status: bool(status.events))
     # Then only the first is killed, and it is said why
@@ -162,7 +162,7 @@ async def test_s12_the_whole_sandbox_has_a_ceiling_too(embedded: EmbeddedEngine)
     taker = "import time\nx = bytearray(70 << 20)\ntime.sleep(600)"
     services = [idle(name, taker, limits=Limits(memory_mb=120)) for name in ("a", "b", "c")]
     spec = sandbox(*services, memory_mb=160)
-    await embedded.launch(spec)
+    await started(embedded, spec)
     status = await until(
         embedded, spec, "somebody killed", lambda status: any(s.state is ServiceState.CRASHED for s in status.services)
     )

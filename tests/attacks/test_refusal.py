@@ -25,7 +25,7 @@ ATTEMPT = """
 import asyncio, pathlib, sys
 from app.sandbox.engine import EngineRefused
 from app.sandbox.engines.embedded import EmbeddedEngine, start_spawner
-from tests.pods import idle, images, sandbox
+from tests.pods import idle, images, sandbox, started
 
 async def main():
     home = pathlib.Path(sys.argv[1])
@@ -34,7 +34,7 @@ async def main():
     print("usable", report.usable)
     print(report.reason)
     try:
-        await engine.launch(sandbox(idle(code=f"open({str(home / 'ran')!r}, 'w')")))
+        await started(engine, sandbox(idle(code=f"open({str(home / 'ran')!r}, 'w')")))
         print("launched")
     except EngineRefused as error:
         print("refused:", error.message, "| cure:", error.cure)

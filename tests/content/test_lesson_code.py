@@ -47,7 +47,7 @@ async def test_the_code_of_a_lesson_runs_and_prints_what_the_text_claims(embedde
             )
         )
     spec = pods.sandbox(*services, cpus=2.0, secrets={"prober_password": "nobody-checks-here"})
-    await embedded.launch(spec)
+    await pods.started(embedded, spec)
     try:
         states = (ServiceState.READY, ServiceState.CRASHED, ServiceState.FAILED)
         status = await pods.until(embedded, spec, "up", lambda now: all(s.state in states for s in now.services), within=60)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import os
+from dataclasses import replace
 
 import pytest
 
 from app.sandbox.engine import Engine, EngineError, NoSuchFile, NoSuchSandbox, NoSuchService
 from app.sandbox.model import MemberSpec, SandboxSpec, ServiceState
-from tests.pods import PORT, PYTHON, SERVER, launched, replica, sandbox, until, until_state, web
+from tests.pods import PORT, PYTHON, SERVER, idle, launched, replica, sandbox, started, until, until_state, web
 
 pytestmark = pytest.mark.anyio
 ECHO_LINES = "import sys\nfor line in sys.stdin: print(line, end='', flush=True)\n"
@@ -20,6 +21,7 @@ async def test_it_launches_once_whatever_the_number_of_calls(engine: Engine) -> 
     spec = sandbox(web("orders"), web("stock"))
     # When it is launched by several callers at once, and once more when it is ready
     await asyncio.gather(*(engine.launch(spec) for _ in range(4)))
+    await engine.release(spec.id)
     status = await until(engine, spec, "ready", lambda status: status.ready)
     since = [service.since for service in status.services]
     await engine.launch(spec)
@@ -195,6 +197,78 @@ async def test_it_attaches_a_guest_with_pipes_of_its_own(engine: Engine) -> None
     second = await engine.attach(spec.id, member)
     await second.kill()
     assert await second.wait() == -9
+    await engine.stop(spec.id)
+
+
+async def test_it_holds_learners_services_until_their_release(engine: Engine) -> None:
+    # Given a sandbox with a service of ours, two of the learner's, and a manual one
+    ours = idle("peer", given=True, workspace=False)
+    spec = sandbox(ours, web("orders", restart="always"), web("stock"), web("batch", start="manual"))
+    await engine.launch(spec)
+    # Then ours runs, theirs wait, also those that are added, and every one has an address of its own
+    await until_state(engine, spec, "peer", ServiceState.READY)
+    await engine.scale(spec.id, "stock", 2)
+    status = await engine.status(spec.id)
+    assert not status.ready
+    names = ["orders", "stock", "stock-2", "batch"]
+    assert {replica(status, name).state for name in names} == {ServiceState.WAITING}
+    addresses = {service.full_name: service.address for service in status.services}
+    assert len({address for address in addresses.values() if address.startswith("10.98.1.")}) == 5
+    # When they are released, twice
+    await engine.release(spec.id)
+    await engine.release(spec.id)
+    status = await until(engine, spec, "ready", lambda status: status.ready)
+    # Then they run, once each, at these addresses, but for the manual one
+    assert {service.full_name: service.address for service in status.services} == addresses
+    assert {name: replica(status, name).restarts for name in names[:3]} == dict.fromkeys(names[:3], 0)
+    assert replica(status, "batch").state is ServiceState.WAITING
+    await engine.stop(spec.id)
+
+
+async def test_it_releases_with_a_failure(engine: Engine) -> None:
+    # Given a learner's service that waits, and one that runs because somebody started it
+    spec = sandbox(idle("peer", given=True, workspace=False), web("orders", restart="always"), web("stock"))
+    await engine.launch(spec)
+    await engine.start(spec.id, "stock")
+    await until_state(engine, spec, "stock", ServiceState.READY)
+    # When they are released with the news that what they need is broken
+    await engine.release(spec.id, "schema.sql: ERROR: no such type")
+    # Then both have failed and say why, also a replica that is added, and our own service lives
+    await until_state(engine, spec, "stock", ServiceState.FAILED)
+    await engine.scale(spec.id, "stock", 2)
+    status = await engine.status(spec.id)
+    for name in ("orders", "stock", "stock-2"):
+        assert replica(status, name).state is ServiceState.FAILED
+        assert replica(status, name).message == "schema.sql: ERROR: no such type"
+    assert replica(status, "peer").state is ServiceState.READY
+    # And when it is mended, a restart brings them back
+    await engine.release(spec.id)
+    for name in ("orders", "stock", "stock-2"):
+        await engine.restart(spec.id, name)
+    status = await until(engine, spec, "ready", lambda status: status.ready)
+    assert {service.message for service in status.services} == {""}
+    await engine.stop(spec.id)
+
+
+async def test_a_guest_stands_for_a_service_behind_and_for_nothing_else(engine: Engine) -> None:
+    ours = idle("peer", given=True, workspace=False, segment="back")
+    member = MemberSpec("tap-peer", "prober", (PYTHON, "-c", "input()"), stands_for="peer")
+    flat = await started(engine, sandbox(ours, web()))
+    with pytest.raises(EngineError) as refused:
+        await engine.attach(flat.id, member)
+    assert refused.value.code == "invalid-spec"
+    await engine.stop(flat.id)
+    spec = await started(engine, sandbox(ours, web(), two_segments=True))
+    for wrong in ("web", "nobody", "tap-peer"):
+        with pytest.raises(EngineError):
+            await engine.attach(spec.id, replace(member, stands_for=wrong))
+    guest = await engine.attach(spec.id, member)
+    # One guest at a time stands for a service
+    with pytest.raises(EngineError):
+        await engine.attach(spec.id, replace(member, name="tap-two"))
+    await guest.kill()
+    second = await engine.attach(spec.id, replace(member, name="tap-two"))
+    await second.kill()
     await engine.stop(spec.id)
 
 

@@ -22,6 +22,7 @@ from tests.pods import (
     python,
     replica,
     sandbox,
+    started,
     until,
     until_state,
     web,
@@ -143,22 +144,56 @@ async def test_it_prepares_before_it_starts_and_says_why_that_failed(embedded: E
     await embedded.stop(spec.id)
 
 
-async def test_it_starts_learners_services_once_the_given_ones_answer(embedded: EmbeddedEngine) -> None:
-    # Given a given service that needs a moment before it listens, and a learner's one that dies at once without it
-    slow = f"import time; time.sleep(1.5)\n{SERVER}"
-    given = web("broker", given=True, workspace=False, command=(PYTHON, "-c", slow))
-    caller = idle("caller", FETCH.format("broker") + "\nimport time; time.sleep(600)", restart="always")
-    # When both start with the sandbox
-    spec = await launched(embedded, sandbox(caller, given))
-    # Then the caller was held back until its first try could succeed
-    status = replica(await embedded.status(spec.id), "caller")
-    assert (status.state, status.restarts) == (ServiceState.READY, 0)
+async def test_a_guest_takes_the_name_of_an_upstream_and_gives_it_back(embedded: EmbeddedEngine) -> None:
+    # Given a service behind, another one beside it, a learner's service in front, and nobody who stands for the first
+    ours = [
+        web(
+            name,
+            given=True,
+            segment="back",
+            workspace=False,
+            files={"main.py": SERVER.encode()},
+            command=(PYTHON, "/given/main.py"),
+        )
+        for name in ("broker", "billing")
+    ]
+    spec = await launched(embedded, sandbox(web("app"), *ours, two_segments=True))
+    who = "import socket\ntry: print(socket.gethostbyname('broker'))\nexcept OSError: print('unknown')"
+    assert await python(embedded, spec, "app", who) == "unknown"
+    # When a guest stands for it
+    code = (
+        "import os, socket\n"
+        "print(os.environ['SOTY_ADDRESS'], socket.gethostbyname('broker'), flush=True)\n"
+        "listener = socket.create_server((os.environ['SOTY_ADDRESS'], 8000))\n"
+        "print('listens', flush=True)\n"
+        "while True: listener.accept()[0].sendall(b'guest')\n"
+    )
+    member = MemberSpec("tap-broker", "prober", (PYTHON, "-c", code), stands_for="broker")
+    guest = await embedded.attach(spec.id, member)
+    front, back = (await asyncio.wait_for(guest.stdout.readline(), 15)).decode().split()
+    assert await guest.stdout.readline() == b"listens\n"
+    # Then the learner's service finds the guest under that name, and everybody else the service itself
+    assert front.startswith("10.98.1.")
+    assert back == replica(await embedded.status(spec.id), "broker").address
+    assert await python(embedded, spec, "app", who) == front
+    assert await python(embedded, spec, "billing", who) == back
+    hello = "import socket; print(socket.create_connection(('broker', 8000), 3).recv(9))"
+    assert await python(embedded, spec, "app", hello) == "b'guest'"
+    assert (await http_get(embedded, spec, "broker")).startswith("broker ")
+    prober = await embedded.attach(spec.id, MemberSpec("prober", "prober", (PYTHON, "-c", who)))
+    assert (await asyncio.wait_for(prober.stdout.readline(), 15)).decode().strip() == back
+    # And when it ends, the name is nobody's, until another one takes it, at the same address
+    await guest.kill()
+    assert await python(embedded, spec, "app", who) == "unknown"
+    second = await embedded.attach(spec.id, member)
+    assert (await asyncio.wait_for(second.stdout.readline(), 15)).decode().split() == [front, back]
+    assert await python(embedded, spec, "app", who) == front
     await embedded.stop(spec.id)
 
 
 async def test_it_restarts_with_growing_pauses_and_keeps_the_log(embedded: EmbeddedEngine) -> None:
     spec = sandbox(idle("flaky", "print('try', flush=True); raise SystemExit(3)", restart="always"))
-    await embedded.launch(spec)
+    await started(embedded, spec)
     status = await until(embedded, spec, "restarts", lambda status: replica(status, "flaky").restarts >= 3)
     assert replica(status, "flaky").exit_code in (3, None)
     assert not status.ready
@@ -196,7 +231,7 @@ async def test_it_freezes_every_process_of_a_paused_service(embedded: EmbeddedEn
 async def test_it_probes_over_http_until_the_answer_is_good(embedded: EmbeddedEngine) -> None:
     slow = SERVER.replace("self.send_response(200)", "self.send_response(200 if os.path.exists('/data/warm') else 503)")
     spec = sandbox(web(ready=ReadyProbe("http", PORT, "/healthz")), files={"main.py": slow.encode()})
-    await embedded.launch(spec)
+    await started(embedded, spec)
     await until(embedded, spec, "listening", lambda status: replica(status, "web").log_bytes > 0)
     assert replica(await embedded.status(spec.id), "web").state is ServiceState.STARTING
     await python(embedded, spec, "web", "open('/data/warm', 'w')")
@@ -258,7 +293,7 @@ async def test_it_ends_what_a_shell_leaves_behind(embedded: EmbeddedEngine) -> N
 async def test_it_lets_a_command_wait_until_the_service_is_furnished(embedded: EmbeddedEngine) -> None:
     # Given services that count as ready as soon as they run, and commands that come at once
     spec = sandbox(*(idle(f"idle{number}") for number in range(4)))
-    await embedded.launch(spec)
+    await started(embedded, spec)
     code = (
         "import os; print(os.getuid(), os.path.exists('/soty'), os.path.exists('/images'), os.path.exists('/usr/bin/python3'))"
     )
@@ -282,7 +317,7 @@ async def test_it_gives_up_on_a_command_that_takes_too_long(embedded: EmbeddedEn
 
 async def test_it_reports_an_image_that_cannot_run_the_command(embedded: EmbeddedEngine) -> None:
     spec = sandbox(web("app", command=("/no/such/program",)))
-    await embedded.launch(spec)
+    await started(embedded, spec)
     await until_state(embedded, spec, "app", ServiceState.CRASHED)
     assert b"/no/such/program" in (await embedded.logs(spec.id, "app")).data
     await embedded.stop(spec.id)

@@ -9,7 +9,7 @@ import pytest
 from app.sandbox.engine import EngineError, EngineRefused
 from app.sandbox.engines.fake import FakeEngine, Mood
 from app.sandbox.model import ServiceState
-from tests.pods import launched, sandbox, until
+from tests.pods import launched, sandbox, started, until
 
 pytestmark = pytest.mark.anyio
 
@@ -25,7 +25,7 @@ async def test_a_slow_one_takes_its_time_and_then_works() -> None:
 async def test_one_that_is_never_ready_stays_in_starting() -> None:
     engine = FakeEngine(Mood.NEVER_READY)
     spec = sandbox()
-    await engine.launch(spec)
+    await started(engine, spec)
     status = await engine.status(spec.id)
     assert (status.ready, status.services[0].state) == (False, ServiceState.STARTING)
 

@@ -255,6 +255,7 @@ class TestTrouble:
         # Given services that stay in `starting`: the learner's has its patience, the given one has not
         monkeypatch.setattr(life, "LEARNER_PATIENCE_SECONDS", 0.2)
         monkeypatch.setattr(life, "START_SECONDS", 1.5)
+        monkeypatch.setattr(life, "GIVEN_SECONDS", 0.5)
         with desk(tmp_path, DeskEngine(Mood.NEVER_READY)) as daemon:
             sandbox = daemon.launch()
             daemon.until(sandbox.id, lambda now: bool(now.services))

@@ -12,7 +12,7 @@ from app.errors import PlatformError
 from app.sandbox.daemon.life import START_SECONDS
 from app.sandbox.daemon.record import ENDED, Record
 from app.sandbox.daemon.sandboxes import Sandboxes
-from app.sandbox.model import ServiceSpec, ServiceState, ServiceStatus
+from app.sandbox.model import ServiceState, ServiceStatus
 from app.sandbox.prober.calls import Calls
 from app.sandbox.prober.frames import ProberFault
 
@@ -30,28 +30,25 @@ class CleanState:
     async def make(self, record: Record, calls: Calls, files: Mapping[str, bytes]) -> None:
         """A clean state: given services first, then the learner's on the new workspace; manual ones wait again."""
         assert record.spec is not None
-        record.revision = await self._engine.put(record.id, files)
+        record.revision, record.files = await self._engine.put(record.id, files), files
         statuses = {status.full_name: status for status in await calls.statuses()}
         for service in record.spec.services:
             if len([s for s in statuses.values() if s.name == service.name]) != service.replicas:
                 await self._engine.scale(record.id, service.name, service.replicas)
-        await asyncio.gather(*(calls.reset(s.name) for s in record.spec.services if s.given))
+        # Whatever runs of the learner's would write into services that are being cleaned.
+        learners = {service.name for service in record.spec.services if not service.given}
+        present = [status for status in await calls.statuses() if status.name in learners]
+        running = [status.full_name for status in present if status.state not in (*ENDED, ServiceState.WAITING)]
+        await asyncio.gather(*(self._engine.stop_service(record.id, name, grace=0.0) for name in running))
+        given = [service.name for service in record.spec.services if service.given]
+        await asyncio.gather(*(self._sandboxes.given.reset(record, name) for name in given))
         await self._wait_settled(record)
-        learner = {service.name: service for service in record.spec.services if not service.given}
-        await asyncio.gather(
-            *(
-                self._start_anew(record.id, status, learner[status.name])
-                for status in await calls.statuses()
-                if status.name in learner
-            )
-        )
+        failure = await self._sandboxes.given.set_up(record)
+        await self._engine.release(record.id, failure)
+        if not failure:
+            starting = [status.full_name for status in present if record.starts_at_launch(status.name)]
+            await asyncio.gather(*(self._engine.restart(record.id, name) for name in starting))
         await self._wait_settled(record)
-
-    async def _start_anew(self, sandbox_id: str, status: ServiceStatus, service: ServiceSpec) -> None:
-        if service.start == "launch":
-            await self._engine.restart(sandbox_id, status.full_name)
-        elif status.state not in (*ENDED, ServiceState.WAITING):
-            await self._engine.stop_service(sandbox_id, status.full_name, grace=0.0)
 
     async def _wait_settled(self, record: Record) -> None:
         """Wait until the engine's own word, not one that was sent before the reset, says that all is well."""

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from app.errors import PlatformError
 from app.sandbox.daemon.changes import Changes
 from app.sandbox.daemon.doctor import Doctor
+from app.sandbox.daemon.given import Given
 from app.sandbox.daemon.record import ISOLATION_STAGE, QUEUED_STAGE, Ending, Record, Stage
 from app.sandbox.daemon.usual import UsualTimes
 from app.sandbox.engine import Engine
@@ -21,6 +22,7 @@ from app.sandbox.model import EngineStatus, SandboxState, ServiceState
 log = logging.getLogger(__name__)
 LAUNCH_SECONDS = 65.0  #: a little more than the engine allows itself
 STOP_SECONDS = 20.0
+GIVEN_SECONDS = 60.0  #: learners' services do not wait longer for the given ones
 START_SECONDS = 120.0  #: for the given services; then the sandbox has failed
 LEARNER_PATIENCE_SECONDS = 30.0  #: a learner's service that does not answer by then no longer holds up the rest
 _IN_PROGRESS = (ServiceState.PREPARING, ServiceState.STARTING)
@@ -42,6 +44,7 @@ class Life:
         engine: Engine,
         journal: Journal,
         changes: Changes,
+        given: Given,
         usual: UsualTimes,
         doctor: Doctor,
         engine_gone: asyncio.Event,
@@ -50,6 +53,7 @@ class Life:
         self._engine = engine
         self._journal = journal
         self._changes = changes
+        self._given = given
         self._usual = usual
         self._doctor = doctor
         self._engine_gone = engine_gone
@@ -97,17 +101,32 @@ class Life:
 
     async def _follow(self, record: Record) -> Ending:
         """Take over what the engine reports until the isolation is gone."""
-        settling = asyncio.create_task(self._settle(record), name=f"sandbox {record.id} settles")
+        opening = asyncio.create_task(self._open(record), name=f"sandbox {record.id} opens")
         following = asyncio.create_task(self._take_statuses(record), name=f"sandbox {record.id} statuses")
         try:
-            await asyncio.wait({settling, following}, return_when=asyncio.FIRST_COMPLETED)
-            if settling.done() and (failure := settling.result()) is not None:
+            await asyncio.wait({opening, following}, return_when=asyncio.FIRST_COMPLETED)
+            if not following.done() and (failure := opening.result()) is not None:
                 return failure
             return await following
         finally:
-            settling.cancel()
+            opening.cancel()
             following.cancel()
-            await asyncio.gather(settling, following, return_exceptions=True)
+            await asyncio.gather(opening, following, return_exceptions=True)
+
+    async def _open(self, record: Record) -> Ending | None:
+        """Set up what is ours, let the learner's services run, and wait until the sandbox can be used."""
+        deadline = self._clock.monotonic() + START_SECONDS
+        await self._given_answer(record)
+        failure = await self._given.set_up(record)
+        await self._engine.release(record.id, failure)
+        return await self._settle(record, deadline)
+
+    async def _given_answer(self, record: Record) -> None:
+        """Programs that crash and restart until the broker answers would only slow its start; so they wait, for a while."""
+        with suppress(TimeoutError), self._changes.subscribe(record.id) as changes:
+            async with asyncio.timeout(GIVEN_SECONDS):
+                while record.given_on_their_way:
+                    await changes.next()
 
     async def _take_statuses(self, record: Record) -> Ending:
         reason = ""
@@ -133,9 +152,8 @@ class Life:
                 self._finish(record, service.full_name, remember=service.state is ServiceState.READY)
         self._changes.publish(record.id)
 
-    async def _settle(self, record: Record) -> Ending | None:
+    async def _settle(self, record: Record, deadline: float) -> Ending | None:
         """Wait until the sandbox can be used, then start its clocks."""
-        deadline = self._clock.monotonic() + START_SECONDS
         with self._changes.subscribe(record.id, begin_with=[record.id]) as changes:
             while not self.settled(record):
                 if self._clock.monotonic() >= deadline:

@@ -33,7 +33,7 @@ def sandbox(record: Record, sandboxes: Sandboxes) -> pb.Sandbox:
         queue_seconds=sandboxes.admission.wait_seconds(entry.id),
         services=[_service(record, status) for status in record.services],
         stages=[_stage(stage, now) for stage in record.stages],
-        events=record.status.events if record.status else (),
+        events=[*(record.status.events if record.status else ()), *record.notes],
         files_revision=record.revision,
         extensions_left=record.extensions_left,
         checks_running=record.checks_running,

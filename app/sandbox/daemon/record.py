@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from app.sandbox.daemon.exercises import LoadedExercise
@@ -12,6 +13,8 @@ from app.sandbox.model import EngineStatus, Purpose, SandboxSpec, SandboxState, 
 ENDED = frozenset({ServiceState.EXITED, ServiceState.CRASHED, ServiceState.STOPPED, ServiceState.FAILED})
 QUEUED_STAGE = "queued"
 ISOLATION_STAGE = "isolation"
+_NOTES_KEPT = 50
+_INIT_FOLDER = "workspace/"
 
 
 @dataclass(slots=True)
@@ -43,7 +46,10 @@ class Record:
     Attributes:
         entry: what the journal holds.
         loaded, spec: what it was started from; None for one that the journal alone remembers.
-        revision: of the workspace that was last put; empty until the engine told one.
+        files: the workspace that was last put.
+        revision: of that workspace; empty until the engine told one.
+        set_up: given service -> the file that it was last set up with.
+        notes: what people should know besides the engine's events.
         expires: monotonic time of its end; None until it is ready.
         touched: monotonic time of the last interaction.
         ending: done as soon as somebody wants it to end.
@@ -55,7 +61,10 @@ class Record:
     loaded: LoadedExercise | None = None
     spec: SandboxSpec | None = None
     status: EngineStatus | None = None
+    files: Mapping[str, bytes] = field(default_factory=dict)
     revision: str = ""
+    set_up: dict[str, bytes] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
     stages: list[Stage] = field(default_factory=list)
     ttl_seconds: float = 0.0
     expires: float | None = None
@@ -87,6 +96,17 @@ class Record:
     def forget(self) -> None:
         """It is gone: let go of everything but the facts."""
         self.loaded = self.spec = self.status = None
+        self.files = {}
+        self.set_up = {}
+
+    def note(self, text: str) -> None:
+        """Tell people something; the last fifty are kept."""
+        self.notes = [*self.notes[1 - _NOTES_KEPT :], text]
+
+    def init_path(self, service: str) -> str | None:
+        """File of the workspace that a given service is set up with."""
+        definition = self.loaded.exercise.definition.sandbox.services.get(service) if self.loaded else None
+        return definition.init.removeprefix(_INIT_FOLDER) if definition and definition.init else None
 
     @property
     def idle_at(self) -> float | None:
@@ -104,10 +124,21 @@ class Record:
         """Specification of a service by its plain name."""
         return next((spec for spec in (self.spec.services if self.spec else ()) if spec.name == name), None)
 
+    def starts_at_launch(self, name: str) -> bool:
+        """Whether the service runs from the beginning."""
+        spec = self.service(name)
+        return spec is not None and spec.start == "launch"
+
     def is_given(self, name: str) -> bool:
         """Whether the service is the platform's own."""
         spec = self.service(name)
         return spec is not None and spec.given
+
+    @property
+    def given_on_their_way(self) -> bool:
+        """Whether a given service that starts with the sandbox has not answered yet."""
+        names = {spec.name for spec in self.spec.services if spec.given and spec.start == "launch"} if self.spec else set()
+        return self.status is None or any(s.name in names and s.state in _ON_ITS_WAY for s in self.services)
 
     def unsettled(self, now: float, patience: float) -> tuple[str, ...]:
         """Full names of the services that still keep the sandbox from being used.

@@ -56,7 +56,7 @@ class Runs:
         if unknown := set(only) - {check.id for check in checks}:
             raise InvalidInput(f"There is no check `{min(unknown)[:48]}`.", code="unknown-check")
         merged = None if files is None else specification.workspace(record.loaded, files)
-        calls = Calls(self._engine, record.spec, self._sandboxes.images.definition, self._sandboxes.changes)
+        calls = Calls(self._engine, record, self._sandboxes.given, self._sandboxes.changes)
         run = ProberRun(self._engine, Job(record.loaded, record.spec, record.purpose, seed, only), calls)
         async with self._claimed(record):
             error = ""

@@ -15,6 +15,7 @@ from app.sandbox.daemon import specification
 from app.sandbox.daemon.changes import Changes
 from app.sandbox.daemon.doctor import Doctor
 from app.sandbox.daemon.exercises import Exercises, LoadedExercise
+from app.sandbox.daemon.given import Given
 from app.sandbox.daemon.life import Clock, Life, stage_key
 from app.sandbox.daemon.preparation import Preparation
 from app.sandbox.daemon.record import ISOLATION_STAGE, QUEUED_STAGE, Ending, Record, Stage
@@ -73,7 +74,8 @@ class Sandboxes:
         self._instance = instance
         self.doctor = Doctor(engine)
         self.engine_gone = asyncio.Event()
-        self.life = Life(engine, journal, self.changes, usual, self.doctor, self.engine_gone, self.clock)
+        self.given = Given(engine, images.definition, self.changes)
+        self.life = Life(engine, journal, self.changes, self.given, usual, self.doctor, self.engine_gone, self.clock)
         self._records: dict[str, Record] = {}
         self._lives: set[asyncio.Task[None]] = set()
         self._ticker: asyncio.Task[None] | None = None
@@ -242,7 +244,7 @@ class Sandboxes:
         entry = Entry(
             order.id, order.exercise_id, order.content_hash, order.purpose, order.owner, self.clock.wall(), SandboxState.QUEUED
         )  # fmt: skip
-        record = Record(entry, loaded, spec)
+        record = Record(entry, loaded, spec, files=spec.files)
         record.ttl_seconds = (loaded.exercise.definition.sandbox.ttl_minutes if practice else CHECKING_TTL_MINUTES) * 60.0
         record.idle_seconds = IDLE_SECONDS if practice else None
         record.extensions_left = EXTENSIONS if practice else 0

@@ -28,16 +28,34 @@ class Services:
         self._engine = sandboxes.engine
 
     async def apply(self, sandbox_id: str, files: Mapping[str, bytes], *, restart: bool, services: Sequence[str]) -> Record:
-        """Put a new workspace; with `restart`, restart the named services (none named: the learner's that were started)."""
+        """Put a new workspace; with `restart`, restart the named services (none named: the learner's that were started).
+
+        Where the file that a given service is set up with has changed, that service starts clean with the new one, and all
+        the learner's services that were started are restarted; when the file is wrong, they have failed.
+        """
         record = self._sandboxes.ready(sandbox_id)
         assert record.loaded is not None
         merged = specification.workspace(record.loaded, files)
         started = [s.full_name for s in record.services if not record.is_given(s.name) and s.state is not ServiceState.WAITING]
         targets = [self._replica(record, name) for name in services or started] if restart else []
         async with self._change(record):
-            record.revision = await self._engine.put(sandbox_id, merged)
-            await asyncio.gather(*(self._engine.restart(sandbox_id, name) for name in targets))
+            record.revision, record.files = await self._engine.put(sandbox_id, merged), merged
+            outdated = self._sandboxes.given.outdated(record) if restart else []
+            if outdated:
+                targets = [*started, *(name for name in targets if name not in started)]
+            if not await self._set_up_anew(record, outdated):
+                await asyncio.gather(*(self._engine.restart(sandbox_id, name) for name in targets))
         return record
+
+    async def _set_up_anew(self, record: Record, names: Sequence[str]) -> str:
+        """Clean these given services and set them up; why the learner's services must not run now, if they must not."""
+        if not names:
+            return ""
+        given = self._sandboxes.given
+        await asyncio.gather(*(given.reset(record, name) for name in names))
+        failure = await given.set_up(record, names)
+        await self._engine.release(record.id, failure)
+        return failure
 
     async def control(self, sandbox_id: str, service: str, action: str, replicas: int = 0) -> Record:
         """Do one thing to one service.
@@ -69,6 +87,8 @@ class Services:
         name = self._replica(record, service)
         async with self._change(record):
             await actions[action](sandbox_id, name)
+            if action == "restart" and record.init_path(name) is not None:
+                await self._engine.release(sandbox_id, await self._sandboxes.given.set_up(record, [name]))
         return record
 
     async def logs(self, sandbox_id: str, service: str, offset: int, limit: int) -> LogChunk:

@@ -57,6 +57,7 @@ def build(
 
     Raises:
         NotFound: the exercise names an image that does not exist.
+        InvalidInput: it gives a service an `init` that its image knows nothing of.
     """
     sandbox = loaded.exercise.definition.sandbox
     services = tuple(_service(name, service, loaded, definition(service.image)) for name, service in sandbox.services.items())
@@ -82,6 +83,8 @@ def image_names(exercise: Exercise) -> frozenset[str]:
 
 def _service(name: str, service: ServiceDef, loaded: LoadedExercise, image: ImageDefinition) -> ServiceSpec:
     two_segments = bool(loaded.exercise.definition.sandbox.edges)
+    if service.init and not image.init:
+        raise InvalidInput(f"`{name}` has an `init`, but the image `{image.id}` has no command for it.", code="no-init-command")
     return ServiceSpec(
         name=name,
         image=service.image,

@@ -6,14 +6,15 @@ Moods are the ways in which a real engine can disappoint its caller.
 from __future__ import annotations
 
 import asyncio
+import itertools
 import socket
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from app.sandbox.engine import EngineError, EngineRefused, NoSuchFile, NoSuchSandbox, NoSuchService
-from app.sandbox.engines.fake_guests import FakeMember, FakeTerminal, echo_lines
+from app.sandbox.engines.fake_guests import FakeMember, FakeTerminal, agree, echo_lines
 from app.sandbox.engines.revision import file_digests, workspace_revision
 from app.sandbox.engines.validation import (
     MOST_REPLICAS,
@@ -66,6 +67,9 @@ class _Sandbox:
     reason: str = ""
     changed: asyncio.Event = field(default_factory=asyncio.Event)
     members: dict[str, FakeMember] = field(default_factory=dict)
+    addresses: Iterator[int] = field(default_factory=lambda: itertools.count(10))
+    released: bool = False
+    failure: str = ""
 
     def tell(self) -> None:
         """Wake every watcher: each holds the event that was current when it last looked."""
@@ -113,6 +117,15 @@ class FakeEngine:
                 task = asyncio.create_task(self._die_later(sandbox))
                 self._deaths.add(task)
                 task.add_done_callback(self._deaths.discard)
+
+    async def release(self, sandbox_id: str, failure: str = "") -> None:
+        """See `Engine`."""
+        sandbox = self._sandbox(sandbox_id)
+        sandbox.released, sandbox.failure = True, failure
+        learners = {service.name for service in sandbox.spec.services if not service.given and service.start == "launch"}
+        for name, status in list(sandbox.replicas.items()):
+            if status.name in learners:
+                self._let_run(sandbox, name)
 
     async def status(self, sandbox_id: str) -> EngineStatus:
         """See `Engine`."""
@@ -173,14 +186,16 @@ class FakeEngine:
 
     async def attach(self, sandbox_id: str, member: MemberSpec) -> FakeMember:
         """See `Engine`."""
-        check_member(member)
         sandbox = self._sandbox(sandbox_id)
-        if member.name in sandbox.members and sandbox.members[member.name].running:
+        check_member(member, sandbox.spec)
+        living = {name: guest.stands_for for name, guest in sandbox.members.items() if guest.running}
+        if member.name in living or (member.stands_for and member.stands_for in living.values()):
             raise EngineError(f"A member {member.name} runs already.", code="member-exists")
         ours, theirs = socket.socketpair()
         reader, writer = await asyncio.open_connection(sock=ours)
         their_reader, their_writer = await asyncio.open_connection(sock=theirs)
-        guest = FakeMember(writer, reader, asyncio.create_task(echo_lines(their_reader, their_writer)))
+        program = agree if member.stands_for else echo_lines
+        guest = FakeMember(writer, reader, asyncio.create_task(program(their_reader, their_writer)), member.stands_for)
         sandbox.members[member.name] = guest
         return guest
 
@@ -287,20 +302,29 @@ class FakeEngine:
         state = ServiceState.STARTING if self.mood is Mood.NEVER_READY else ServiceState.READY
         sandbox.logs[name] += self._script
         revision = workspace_revision(file_digests(sandbox.files))
-        _set(sandbox, name, state, exit_code=None, signal=None, restarts=restarts, files_revision=revision)
+        _set(sandbox, name, state, exit_code=None, signal=None, restarts=restarts, files_revision=revision, message="")
 
     def _scale(self, sandbox: _Sandbox, service: ServiceSpec, count: int) -> None:
         present = [name for name, status in sandbox.replicas.items() if status.name == service.name]
-        run = service.start == "launch" or any(sandbox.replicas[name].state is not ServiceState.WAITING for name in present)
+        begun = service.start == "launch" and (service.given or sandbox.released)
+        run = begun or any(sandbox.replicas[name].state is not ServiceState.WAITING for name in present)
         for name in present[count:]:
             del sandbox.replicas[name]
         for number in range(len(present) + 1, count + 1):
-            status = ServiceStatus(service.name, number, ServiceState.WAITING, time.time())
+            network = 2 if service.segment == "back" and sandbox.spec.two_segments else 1
+            address = f"10.98.{network}.{next(sandbox.addresses)}"
+            status = ServiceStatus(service.name, number, ServiceState.WAITING, time.time(), address=address)
             sandbox.replicas[status.full_name] = status
             sandbox.logs[status.full_name] = b""
             if run:
-                self._start(sandbox, status.full_name)
+                self._let_run(sandbox, status.full_name)
         sandbox.tell()
+
+    def _let_run(self, sandbox: _Sandbox, name: str) -> None:
+        if sandbox.failure and not _spec_of(sandbox, sandbox.replicas[name].name).given:
+            _set(sandbox, name, ServiceState.FAILED, message=sandbox.failure)
+        elif sandbox.replicas[name].state is ServiceState.WAITING:
+            self._start(sandbox, name)
 
     def _sandbox(self, sandbox_id: str) -> _Sandbox:
         sandbox = self._sandboxes.get(sandbox_id)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import socket
 
 
@@ -38,11 +39,14 @@ class FakeTerminal:
 
 
 class FakeMember:
-    """A guest that echoes every line of its stdin until stdin ends."""
+    """A guest that runs one of the programs below until its stdin ends."""
 
-    def __init__(self, stdin: asyncio.StreamWriter, stdout: asyncio.StreamReader, task: asyncio.Task[int]) -> None:
+    def __init__(
+        self, stdin: asyncio.StreamWriter, stdout: asyncio.StreamReader, task: asyncio.Task[int], stands_for: str = ""
+    ) -> None:
         self.stdin = stdin
         self.stdout = stdout
+        self.stands_for = stands_for
         self._task = task
 
     @property
@@ -67,10 +71,23 @@ class FakeMember:
 
 
 async def echo_lines(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> int:
-    """The program of every guest."""
+    """The program of a guest without a name."""
     try:
         while line := await reader.readline():
             writer.write(line)
+            await writer.drain()
+    finally:
+        writer.close()
+    return 0
+
+
+async def agree(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> int:
+    """The program of a tap through which nothing ever goes: it listens and agrees to everything."""
+    try:
+        writer.write(b'{"type": "ready"}\n')
+        while line := await reader.readline():
+            answer = {"type": "reply", "n": json.loads(line)["n"], "ok": True, "value": None}
+            writer.write(json.dumps(answer).encode() + b"\n")
             await writer.drain()
     finally:
         writer.close()

@@ -46,12 +46,14 @@ def check_spec(spec: SandboxSpec) -> None:
         _demand(service.given or not service.files, f"files of {service.name} (only given services have them)")
 
 
-def check_member(member: MemberSpec) -> None:
-    """The same for a guest of the platform."""
+def check_member(member: MemberSpec, spec: SandboxSpec) -> None:
+    """The same for a guest of the platform in this sandbox."""
     _demand(_LABEL.fullmatch(member.name), f"member name {member.name!r}")
     _demand(_LABEL.fullmatch(member.image), f"image name {member.image!r}")
     _demand(bool(member.command), "command of a member")
     _check_texts(member.command)
+    behind = {service.name for service in spec.services if service.segment == "back"} if spec.two_segments else set()
+    _demand(not member.stands_for or member.stands_for in behind, f"member {member.name} (it stands for no service behind)")
     check_environment(member.env)
     check_files(member.files)
 

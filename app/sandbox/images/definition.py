@@ -15,6 +15,7 @@ from app.errors import ContentInvalid, Problem
 from app.sandbox.model import Limits, ReadyProbe
 
 FILE_NAME = "image.yaml"
+FILE_IS_WRONG = 3  #: exit code of an `init` command that blames the file, as psql with ON_ERROR_STOP says it
 ImagePath = Annotated[str, StringConstraints(pattern=r"^(/[A-Za-z0-9_.+-]+)+$", max_length=200)]
 ImageGlob = Annotated[str, StringConstraints(pattern=r"^(/[A-Za-z0-9_.+*?\[\]-]+)+$", max_length=200)]
 Neighbour = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$", max_length=80)]
@@ -65,6 +66,8 @@ class ImageDefinition(Strict):
         user: name of uid 1000 inside.
         tmpfs: writable scratch of the service: path -> MiB.
         reset: argv run inside the service that brings it back to a clean state; empty: a restart does.
+        init: argv run inside the service, once it is ready, that reads a learner's file (`init:` of an exercise) on its
+            standard input. Exit code 3: the file is wrong, and standard error says why; any other but 0: a fault of ours.
     """
 
     id: Label
@@ -82,6 +85,7 @@ class ImageDefinition(Strict):
     tmpfs: Mapping[ImagePath, Annotated[int, Field(ge=1, le=1024)]] = Field(default_factory=dict)
     ready: ReadyDef = ReadyDef(kind="none")
     reset: tuple[str, ...] = ()
+    init: tuple[str, ...] = ()
     limits: LimitsDef = LimitsDef()
     ports: tuple[Port, ...] = ()
 

@@ -4,31 +4,27 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
-from app.errors import InvalidInput, PlatformError
+from app.errors import PlatformError
 from app.sandbox.daemon.changes import Changes
-from app.sandbox.daemon.record import ENDED
+from app.sandbox.daemon.given import Given
+from app.sandbox.daemon.record import ENDED, Record
 from app.sandbox.engine import Engine, NoSuchService
-from app.sandbox.images.definition import ImageDefinition
-from app.sandbox.model import SandboxSpec, ServiceStatus
+from app.sandbox.model import ServiceStatus
 from app.sandbox.prober.frames import Call
 
-RESET_SECONDS = 20.0
 _LOOK_AGAIN_SECONDS = 0.5
 
 
 class Calls:
     """Answers the prober's calls on one sandbox."""
 
-    def __init__(
-        self, engine: Engine, spec: SandboxSpec, definition: Callable[[str], ImageDefinition], changes: Changes
-    ) -> None:
+    def __init__(self, engine: Engine, record: Record, given: Given, changes: Changes) -> None:
         self._engine = engine
-        self._spec = spec
-        self._definition = definition
+        self._record = record
+        self._given = given
         self._changes = changes
         self._restarts: dict[str, int] = {}
         self.touched: set[str] = set()  #: replicas that were stopped, killed, paused or restarted on the prober's behalf
@@ -43,7 +39,7 @@ class Calls:
             return {"n": call.n, "ok": False, "error": f"{call.op}: the engine did not answer in time"}
 
     async def _do(self, call: Call) -> Any:
-        engine, sandbox = self._engine, self._spec.id
+        engine, sandbox = self._engine, self._record.id
         match call.op:
             case "status":
                 return [as_dict(status) for status in await self.statuses()]
@@ -53,36 +49,24 @@ class Calls:
                 chunk = await engine.logs(sandbox, call.service, call.offset)
                 return {"text": chunk.data.decode("utf-8", "replace"), "offset": chunk.offset + len(chunk.data)}
             case "reset":
-                return await self.reset(call.service)
+                await self._given.reset(self._record, call.service)
+                return await self._set_up(call.service)
             case "scale":
                 return await engine.scale(sandbox, call.service, call.replicas)
             case _:
                 await self._remember(call.service)
                 action = engine.stop_service if call.op == "stop" else getattr(engine, call.op)
-                return await action(sandbox, call.service)
+                await action(sandbox, call.service)
+                return await self._set_up(call.service) if call.op == "restart" else None
 
     async def statuses(self) -> tuple[ServiceStatus, ...]:
         """All replicas as they are now."""
-        return (await self._engine.status(self._spec.id)).services
+        return (await self._engine.status(self._record.id)).services
 
-    async def reset(self, service: str) -> None:
-        """Bring a given service back to a clean state: by its image's `reset`, else by a restart.
-
-        Raises:
-            InvalidInput: the service is the learner's.
-            PlatformError: the reset command failed.
-        """
-        spec = next((s for s in self._spec.services if s.name == service and s.given), None)
-        if spec is None:
-            raise InvalidInput(f"`{service}` is not a given service.")
-        argv = self._definition(spec.image).reset
-        if not argv:
-            return await self._engine.restart(self._spec.id, service)
-        result = await self._engine.exec(self._spec.id, service, argv, timeout=RESET_SECONDS)
-        if result.timed_out or result.exit_code:
-            said = (result.stderr or result.stdout).decode("utf-8", "replace").strip()[-300:] or f"exit code {result.exit_code}"
-            raise PlatformError(f"The reset of `{service}` failed: {said}", code="reset-failed")
-        return None
+    async def _set_up(self, service: str) -> None:
+        """A given service that has started empty gets what it had before."""
+        if self._record.init_path(service) is not None and (wrong := await self._given.set_up(self._record, [service])):
+            raise PlatformError(wrong, code="init-failed")
 
     async def _remember(self, service: str) -> None:
         """An exit is told from an earlier one by the restarts that were counted before the fault."""
@@ -91,7 +75,7 @@ class Calls:
 
     async def _await_exit(self, service: str, timeout: float) -> dict[str, Any]:
         deadline = time.monotonic() + timeout
-        with self._changes.subscribe(self._spec.id, begin_with=[self._spec.id]) as changes:
+        with self._changes.subscribe(self._record.id, begin_with=[self._record.id]) as changes:
             while True:
                 status = await self._status(service)
                 if status.state in ENDED or status.restarts > self._restarts.get(service, status.restarts):

@@ -113,6 +113,7 @@ async def _probe(engine: EmbeddedEngine) -> list[Finding]:
     )  # fmt: skip
     try:
         await engine.launch(spec)
+        await engine.release(spec.id)
         async for status in engine.watch(spec.id):
             if status.ready:
                 break

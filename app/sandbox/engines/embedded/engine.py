@@ -138,6 +138,10 @@ class EmbeddedEngine:
         assert self._handle is not None
         return self._handle
 
+    async def release(self, sandbox_id: str, failure: str = "") -> None:
+        """See `Engine`."""
+        await self._sandbox(sandbox_id).call("release", failure=failure)
+
     async def status(self, sandbox_id: str) -> EngineStatus:
         """See `Engine`."""
         return await self._sandbox(sandbox_id).status()
@@ -206,11 +210,13 @@ class EmbeddedEngine:
 
     async def attach(self, sandbox_id: str, member: MemberSpec) -> EmbeddedMember:
         """See `Engine`."""
-        check_member(member)
         sandbox = self._sandbox(sandbox_id)
+        check_member(member, sandbox.spec)
         present = sandbox.members.get(member.name)
         if present is not None and present.running:
             raise EngineError(f"A member {member.name} runs already.", code="member-exists")
+        if sandbox.has_stand_in(member.stands_for):
+            raise EngineError(f"Another member stands for {member.stands_for}.", code="member-exists")
         if member.image not in sandbox.images:
             raise InvalidSpec(f"The sandbox was launched without {member.image} among its member images.")
         definition = self._images.require(member.image).definition
@@ -223,7 +229,7 @@ class EmbeddedEngine:
         async def stderr() -> bytes:
             return (await sandbox.call("stderr", member=member.name)).body
 
-        guest = EmbeddedMember(stdin, stdout, kill, stderr)
+        guest = EmbeddedMember(stdin, stdout, kill, stderr, member.stands_for)
         sandbox.members[member.name] = guest
         facts = {
             "name": member.name,
@@ -233,6 +239,7 @@ class EmbeddedEngine:
             "image_env": dict(definition.env),
             "user": definition.user,
             "limits": limit_facts(member.limits),
+            "stands_for": member.stands_for,
         }
         try:
             body = wire.pack_files(dict(member.files))

@@ -46,9 +46,11 @@ class EmbeddedMember:
         stdout: asyncio.StreamReader,
         kill: Callable[[], Awaitable[None]],
         stderr: Callable[[], Awaitable[bytes]],
+        stands_for: str = "",
     ) -> None:
         self.stdin = stdin
         self.stdout = stdout
+        self.stands_for = stands_for
         self._kill = kill
         self._stderr = stderr
         self._code: asyncio.Future[int] = asyncio.get_running_loop().create_future()

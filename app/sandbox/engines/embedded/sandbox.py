@@ -79,6 +79,10 @@ class Sandbox:
         self.digests = digests
         return revision
 
+    def has_stand_in(self, service: str) -> bool:
+        """Whether a guest that lives stands for this service."""
+        return bool(service) and any(member.running and member.stands_for == service for member in self.members.values())
+
     def close(self, reason: str = "") -> None:
         """The pod is gone, or is about to be."""
         self.reason = self.reason or reason

@@ -1,4 +1,4 @@
-"""A guest of the platform (the prober): on every segment, without a name, with its own pipes, uid and view."""
+"""A guest of the platform (the prober, a tap): on every segment, with its own pipes, uid and view."""
 
 from __future__ import annotations
 
@@ -31,6 +31,7 @@ class Guest:
     ) -> None:
         self._pod = pod
         self._name: str = spec["name"]
+        self._stands_for: str = spec["stands_for"]
         self._on_exit = on_exit
         self._folder = view.RUN / "guests" / self._name
         self._links: list[str] = []
@@ -67,6 +68,8 @@ class Guest:
             self._jail = Jail(pod.loop, cell, spec["command"], (*streams, errors), self._plug, self._ended)
         finally:
             os.close(errors)
+        if self._stands_for:
+            network.name("front", self._stands_for, self._addresses["front"])
 
     def kill(self) -> None:
         """End it and everything it started."""
@@ -82,6 +85,8 @@ class Guest:
         self._links = self._pod.network.plug(init, self._addresses)
 
     def _ended(self, code: int) -> None:
+        if self._stands_for:
+            self._pod.network.name("front", self._stands_for, None)
         self._pod.network.unplug(self._links)
         for segment, address in self._addresses.items():
             self._pod.network.free(segment, address)

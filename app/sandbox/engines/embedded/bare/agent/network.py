@@ -110,12 +110,12 @@ class Network:
         finally:
             linux.setns(self._own, linux.CLONE_NEWNET)
 
+    def _all_names(self) -> dict[str, str]:
+        """For guests: a name that both segments know (an upstream and its tap) means the upstream itself."""
+        return {name: address for segment in self.segments for name, address in self._names[segment].items()}
+
     def _write_hosts(self, segment: str) -> None:
-        names = (
-            {name: address for known in self._names.values() for name, address in known.items()}
-            if segment == "all"
-            else self._names[segment]
-        )
+        names = self._names[segment] if segment != "all" else self._all_names()
         lines = ["127.0.0.1 localhost", *(f"{address} {name}" for name, address in names.items())]
         content = ("\n".join(lines) + "\n").encode()
         # Services have this very file mounted: it is overwritten in place, in one write that never shortens it, so that

@@ -18,8 +18,6 @@ MOST_REPLICAS = 8
 _WORKSPACE_MB, _WORKSPACE_INODES = 64, 8192
 _EVENTS_KEPT = 100
 _OOM_LOOK_S = 1.0
-_HOLD_S = 60.0  #: learners' services do not wait longer for the given ones
-_ON_THEIR_WAY = ("waiting", "preparing", "starting")
 
 
 class NoSuchService(Exception):
@@ -33,7 +31,8 @@ class Pod:
         spec = json.loads(files.pop("spec.json"))
         self.loop = loop
         self._on_change = on_change
-        self._holding = False
+        self._released = False
+        self._failure = ""  #: why learners' services do not run although they were released
         self.seccomp = files.pop("seccomp")
         self.service_uid: int = spec["service_uid"]
         self.member_uid: int = spec["member_uid"]
@@ -54,12 +53,8 @@ class Pod:
         scratch.write_files(view.WORKSPACE, workspace)
         scratch.write_files(view.RUN / "given", given)
         self.network = Network(view.RUN, two_segments=spec["two_segments"])
-        # Given services first: programs that crash and restart until the broker answers would only slow its start.
-        for name, service in sorted(self._specs.items(), key=lambda item: not item[1]["given"]):
-            self._holding = not service["given"] and bool(self._given_on_their_way())
+        for name, service in self._specs.items():
             self.scale(name, service["replicas"], lambda: None)
-        if self._holding:
-            loop.later(_HOLD_S, self._release)
         if spec["grouped"]:
             self._look_for_kills()
         else:
@@ -67,21 +62,21 @@ class Pod:
 
     def changed(self) -> None:
         """Something that a status shows is different now."""
-        if self._holding and not self._given_on_their_way():
-            self._release()
         self._on_change()
 
-    def _given_on_their_way(self) -> list[Replica]:
-        """Given replicas that start with the sandbox and have not answered yet."""
-        return [r for r in self.replicas() if r.spec["given"] and r.spec["start"] == "launch" and r.state in _ON_THEIR_WAY]
+    def release(self, failure: str) -> None:
+        """Start the learner's services that wait, or fail all of them."""
+        self._released = True
+        self._failure = failure
+        for replica in self.replicas():
+            if not replica.spec["given"] and replica.spec["start"] == "launch":
+                self._let_run(replica)
 
-    def _release(self) -> None:
-        """Start the learner's services that were held back."""
-        if self._holding:
-            self._holding = False
-            for replica in self.replicas():
-                if replica.spec["start"] == "launch" and replica.state == "waiting":
-                    replica.start()
+    def _let_run(self, replica: Replica) -> None:
+        if self._failure and not replica.spec["given"]:
+            replica.fail(self._failure)
+        elif replica.state == "waiting":
+            replica.start()
 
     def replicas(self) -> Iterator[Replica]:
         """All of them, in the order of the specification."""
@@ -105,14 +100,15 @@ class Pod:
             raise NoSuchService(name)
         spec = self._specs[name]
         replicas = self._replicas[name]
-        run = (spec["start"] == "launch" and not self._holding) or any(replica.state != "waiting" for replica in replicas)
+        begun = spec["start"] == "launch" and (spec["given"] or self._released)
+        run = begun or any(replica.state != "waiting" for replica in replicas)
         surplus = replicas[count:]
         del replicas[count:]
         for number in range(len(replicas) + 1, count + 1):
             replica = Replica(self, spec, number)
             replicas.append(replica)
             if run:
-                replica.start()
+                self._let_run(replica)
         left = len(surplus)
 
         def one_less() -> None:
@@ -179,6 +175,7 @@ def _status(replica: Replica) -> dict[str, Any]:
         "log_dropped": replica.capture.dropped,
         "files_revision": replica.revision,
         "message": replica.message,
+        "address": replica.address,
     }
 
 

@@ -131,6 +131,18 @@ class Replica:
         self._cancel_timer()
         self._timer = self._pod.loop.later(grace, lambda: self.jail.kill() if self.jail else None)
 
+    def fail(self, why: str) -> None:
+        """It must not run: what runs of it is killed, and it is `failed` with this message until somebody starts it."""
+        if self._gone:
+            return
+        self._cancel_timer()
+        if self.jail is None:
+            self.message = why
+            self._set("failed")
+            return
+        self._failure = why
+        self.jail.kill()
+
     def kill(self, then: Callable[[], None]) -> None:
         """SIGKILL to all of it; the restart policy applies."""
         if self.jail is None:

@@ -71,6 +71,9 @@ class Desk:
         elif operation == "put":
             pod.put(wire.unpack_files(packet.body), request["revision"], replace=request["replace"])
             answer({})
+        elif operation == "release":
+            pod.release(request["failure"])
+            answer({})
         elif operation == "scale":
             pod.scale(request["service"], min(MOST_REPLICAS, max(0, request["replicas"])), lambda: answer({}))
         elif operation == "attach":
