@@ -137,13 +137,23 @@ def test_a_service_that_is_started_again_and_again_is_waited_for() -> None:
     crashed, ready = ([{"name": "worker", "state": state}] for state in ("crashed", "ready"))
     pipe = ScriptedPipe(status=after(2, ready, crashed))
     Service(ServiceInfo("worker", restart="always"), pipe, Clock()).start()
-    assert pipe.asked[0] == ("start", "worker")
+    assert ("start", "worker") in pipe.asked[:2]
 
 
-def test_every_fault_is_noted_for_the_timeline() -> None:
-    kit, pipe = a_kit()
+def test_a_fault_hits_every_replica_and_is_noted_once_for_the_timeline() -> None:
+    kit, pipe = a_kit(status=[{"name": "worker", "state": "ready"}, {"name": "worker", "replica": 2, "state": "ready"}])
     kit.service("worker").kill()
+    assert pipe.asked[1:] == [("kill", "worker"), ("kill", "worker-2")]
     assert pipe.told == [{"type": "note", "kind": "fault", "ru": "убили worker", "en": "killed worker"}]
+
+
+def test_a_single_replica_can_be_hurt_under_the_name_that_the_trace_gives_it() -> None:
+    kit, pipe = a_kit(status=[{"name": "worker", "state": "ready"}, {"name": "worker", "replica": 2, "state": "ready"}])
+    kit.service("worker").replica("worker-2").kill()
+    kit.service("worker").replica("worker").pause()
+    assert [call for call in pipe.asked if call[0] != "status"] == [("kill", "worker-2"), ("pause", "worker")]
+    with pytest.raises(Fault, match="no replica `worker-3`"):
+        kit.service("worker").replica("worker-3")
 
 
 def test_a_check_that_names_an_unknown_service_is_the_authors_fault() -> None:

@@ -92,18 +92,32 @@ class ServiceInfo:
 class Service:
     """A service and the faults that the platform can inject into it. Each fault is noted on the timeline of the report.
 
+    Faults hit every replica; `replica(name)` is a single one, to be used in the same way.
+
     Args:
         info: from the exercise.
         pipe: to the platform.
         clock: scaled limits.
+        only: full name of the one replica that is meant; empty: all.
     """
 
-    def __init__(self, info: ServiceInfo, pipe: Pipe, clock: Clock) -> None:
-        self.info, self.name, self._pipe, self._clock = info, info.name, pipe, clock
+    def __init__(self, info: ServiceInfo, pipe: Pipe, clock: Clock, only: str = "") -> None:
+        self.info, self.name, self._only, self._pipe, self._clock = info, only or info.name, only, pipe, clock
+
+    def replica(self, full_name: str) -> Service:
+        """One replica by its full name: `worker`, `worker-2`, as events of the trace call it.
+
+        Raises:
+            Fault: the service has no such replica.
+        """
+        if full_name not in [replica.full_name for replica in self.replicas()]:
+            raise Fault(f"the service `{self.info.name}` has no replica `{full_name}`")
+        return Service(self.info, self._pipe, self._clock, full_name)
 
     def replicas(self) -> list[Replica]:
-        """All replicas, the first one first."""
-        return [replica for replica in read_replicas(self._pipe) if replica.name == self.name]
+        """All replicas that are meant, the first one first."""
+        own = [replica for replica in read_replicas(self._pipe) if replica.name == self.info.name]
+        return [replica for replica in own if self._only in ("", replica.full_name)]
 
     def status(self) -> Replica:
         """The first replica.
@@ -200,7 +214,9 @@ class Service:
         return "".join(parts)
 
     def _act(self, op: str, note: Text, **arguments: Any) -> None:
-        self._pipe.call(op, self.name, **arguments)
+        every = [] if self._only or op == "scale" else [replica.full_name for replica in self.replicas()]
+        for name in every or [self.name]:
+            self._pipe.call(op, name, **arguments)
         self._pipe.send(
             {"type": "note", "kind": "fault" if op in ("kill", "pause") else "control", "ru": note.ru, "en": note.en}
         )
