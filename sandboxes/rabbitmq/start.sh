@@ -26,8 +26,11 @@ cat >"$HOME/definitions.json" <<DEFINITIONS
    {"user": "learner", "vhost": "/", "configure": "^(?!probe\\\\.)", "write": "^(?!probe\\\\.)", "read": "^(?!probe\\\\.)"},
    {"user": "prober", "vhost": "/", "configure": ".*", "write": ".*", "read": ".*"}]}
 DEFINITIONS
-tr -d - </proc/sys/kernel/random/uuid >"$HOME/.erlang.cookie"
-chmod 400 "$HOME/.erlang.cookie"
+# A broker that is stopped and started again finds its own data, and keeps the cookie that it has.
+if ! [ -e "$HOME/.erlang.cookie" ]; then
+    tr -d - </proc/sys/kernel/random/uuid >"$HOME/.erlang.cookie"
+    chmod 400 "$HOME/.erlang.cookie"
+fi
 
 plugins=$(echo /usr/lib/rabbitmq/lib/rabbitmq_server-*/plugins)
 erts=$(echo /usr/lib/erlang/erts-*)

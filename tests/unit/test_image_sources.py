@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from app.sandbox.images.apt import Apt
 from app.sandbox.images.progress import BuildFailed
 from app.sandbox.images.sources import KEYRING, Source, choose, parse_deb822, parse_list, read_sources
 
@@ -82,3 +83,19 @@ def test_the_operators_mirror_wins_and_must_be_one() -> None:
     )
     with pytest.raises(BuildFailed):
         choose([], "m.example/debian")
+
+
+def test_fresh_package_lists_are_used_where_they_are_now_after_the_folder_got_another_path(tmp_path: Path) -> None:
+    # Given lists that were fetched a moment ago, under another path
+    mirror = "http://127.0.0.1:9/debian"
+    lines = "".join(f"{line}\n" for line in choose(read_sources(), mirror))
+    (tmp_path / "old").mkdir()
+    (tmp_path / "old/lists.stamp").write_text(lines)
+    Apt(tmp_path / "old", mirror).refresh()
+    # When the folder is moved
+    (tmp_path / "old").rename(tmp_path / "new")
+    Apt(tmp_path / "new", mirror).refresh()
+    # Then apt reads them there, without the network
+    settings = (tmp_path / "new/apt.conf").read_text()
+    assert str(tmp_path / "new/lists") in settings
+    assert str(tmp_path / "old") not in settings

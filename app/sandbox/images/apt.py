@@ -49,10 +49,10 @@ class Apt:
         """
         self._need_tools()
         lines = "".join(f"{line}\n" for line in choose(read_sources(), self._mirror))
+        self._lay_out(lines)  # always: fresh lists may have been fetched when this folder had another path
         stamp = self._home / "lists.stamp"
         if stamp.is_file() and stamp.read_text() == lines and time.time() - stamp.stat().st_mtime < LISTS_LIVE_SECONDS:
             return
-        self._lay_out(lines)
         done = self._run("apt-get", "update", "--error-on=any")
         if done.returncode:
             raise BuildFailed(
