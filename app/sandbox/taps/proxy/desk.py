@@ -1,0 +1,154 @@
+"""What all connections of a tap share, and the questions that `sandboxd` asks."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+from .armed import Armed, Rules, covers
+from .connection import Connection
+from .holds import Holds
+from .peers import Peers
+from .rules import THEN, RuleRefused, read_rule
+from .settings import Settings, belongs
+from .trace import Trace
+
+
+class Refused(Exception):
+    """A question that cannot be answered; the text says why."""
+
+
+class Desk:
+    """One for each tap.
+
+    Args:
+        write: takes a line for `sandboxd` that is encoded already.
+        send: takes a frame.
+        room: whether `sandboxd` reads fast enough.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        write: Callable[[bytes], None],
+        send: Callable[[dict[str, Any]], None],
+        room: Callable[[], bool],
+    ) -> None:
+        self.settings = settings
+        self.trace = Trace(write, room)
+        self._send = send
+        self.rules, self.holds, self.peers = Rules(), Holds(self.send), Peers()
+        self.connections: dict[int, Connection] = {}
+        self._numbers = itertools.count(1)
+
+    def send(self, frame: dict[str, Any]) -> None:
+        """Tell a frame, after the events before it."""
+        self.trace.flush()
+        self._send(frame)
+
+    def connect(self, replica: str, port: int) -> Connection:
+        """A new connection of a client that may come."""
+        number = next(self._numbers)
+        connection = self.connections[number] = Connection(self, number, replica, port, self.settings.listen[port])
+        return connection
+
+    def refused(self, replica: str, address: str, port: int, why: str) -> None:
+        """Trace somebody who may not come."""
+        event = {
+            "kind": "refused",
+            "size": 0,
+            "conn": next(self._numbers),
+            "from": replica or address,
+            "dir": "up",
+            "port": port,
+        }
+        more = {"to": self.settings.upstream, "protocol": self.settings.listen[port], "why": why}
+        self.trace.add({"at": round(asyncio.get_running_loop().time(), 6), **event, **more})
+
+    def forget(self, connection: Connection) -> None:
+        """A connection is over."""
+        self.connections.pop(connection.number, None)
+
+    def open_hole(self, armed: Armed) -> None:
+        """From now on nothing of this rule's clients passes."""
+        self.rules.holes[armed.rule.id] = armed
+        for connection in self.connections.values():
+            if covers(armed, connection.client_name) and not connection.holed:
+                connection.hole(armed.rule.id)
+
+    def ask(self, question: dict[str, Any]) -> None:
+        """Answer one question of `sandboxd`, now or (sync) soon."""
+        number = question.get("n")
+        try:
+            op = question.get("op")
+            if op == "sync":
+                self._soon(2, number)
+                return
+            answer = self._operations.get(str(op))
+            if answer is None:
+                raise Refused(f"there is no `{op}`: {', '.join([*self._operations, 'sync'])}")
+            value = answer(self, {key: value for key, value in question.items() if key not in ("op", "n", "type")})
+        except (Refused, RuleRefused) as refused:
+            self.send({"type": "reply", "n": number, "ok": False, "error": str(refused)})
+        else:
+            self.send({"type": "reply", "n": number, "ok": True, "value": value})
+
+    def _soon(self, rounds: int, number: Any) -> None:
+        """Answer a sync after what has reached the sockets was read: one round of the loop looks, the next one has read."""
+        if rounds:
+            asyncio.get_running_loop().call_soon(self._soon, rounds - 1, number)
+            return
+        for connection in self.connections.values():
+            for flow in (connection.up, connection.down):
+                flow.tell(connection.rest(flow.direction, False))
+        self.send({"type": "reply", "n": number, "ok": True, "value": None})
+
+    def _peers(self, given: dict[str, Any]) -> None:
+        peers = given.get("peers")
+        if not isinstance(peers, dict) or not all(isinstance(name, str) for name in peers.values()):
+            raise Refused("`peers` must be an object: address -> replica")
+        self.peers.learn(peers)
+
+    def _arm(self, given: dict[str, Any]) -> str:
+        rule = read_rule(given.get("rule"), [*self.settings.listen.values()])
+        if rule.id in self.rules:
+            raise Refused(f"a rule {rule.id!r} is armed already: disarm it first")
+        self.rules.arm(rule)
+        return rule.id
+
+    def _disarm(self, given: dict[str, Any]) -> list[str]:
+        rule = given.get("rule", "")
+        if not isinstance(rule, str) or (rule and rule not in self.rules):
+            raise Refused(f"no rule {rule!r} is armed")
+        gone = self.rules.disarm(rule)
+        self.holds.end_all(gone)
+        for connection in [*self.connections.values()]:
+            if connection.holed in gone:
+                connection.reset("rule")
+                continue
+            for name in gone:
+                connection.up.settle(name)
+                connection.down.settle(name)
+        return gone
+
+    def _release(self, given: dict[str, Any]) -> None:
+        hold, action = given.get("hold"), given.get("action")
+        if action not in THEN or not isinstance(action, str):
+            raise Refused(f"`action` must be one of {', '.join(THEN)}")
+        if not isinstance(hold, int) or not self.holds.end(hold, action):
+            raise Refused(f"there is no hold {hold!r} (any more)")
+
+    def _cut(self, given: dict[str, Any]) -> int:
+        client = given.get("from", "")
+        if not isinstance(client, str):
+            raise Refused("`from` must be a service, a replica or empty")
+        found = [one for one in self.connections.values() if not client or belongs(one.client_name, client)]
+        for connection in found:
+            connection.reset("rule")
+        return len(found)
+
+    _operations: ClassVar[dict[str, Callable[[Desk, dict[str, Any]], Any]]] = {
+        "peers": _peers, "arm": _arm, "disarm": _disarm, "release": _release, "cut": _cut,
+    }  # fmt: skip
