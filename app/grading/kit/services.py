@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -239,6 +240,11 @@ def blame(info: ServiceInfo, pipe: Pipe, expected: Text, seen: Text) -> Exceptio
         if replica.name == info.name and replica.out_of_memory:
             return Failed(expected=expected, seen=replica.told)
     return Fault(f"given service {info.name}: expected {expected.en}, seen {seen.en}")
+
+
+def service_of(replica: str) -> str:
+    """The service of a replica: `worker` for `worker-2`; names of services never end so."""
+    return re.sub(r"-[0-9]+$", "", replica)
 
 
 def named(infos: Sequence[ServiceInfo], name: str) -> ServiceInfo:

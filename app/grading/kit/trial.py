@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
+from .baseline import Baseline, take
+from .crashes import crash_points
 from .draw import Draw
-from .match import Matcher
+from .edges import Edge, Then
+from .frame import Frame
+from .history import History
+from .observing import Observing
+from .phrases import OPERATIONS, Noun
 from .pipe import Pipe
 from .services import Service, ServiceInfo, named
 from .waiting import Clock
-from .words import Failed, Fault, Text
+from .words import Fault, Text
 
 if TYPE_CHECKING:
     from .probes.amqp import Amqp
     from .probes.broker import Broker
     from .probes.http import Http
     from .probes.rpc import Grpc
+    from .probes.sql import Sql
 
 T = TypeVar("T")
 
@@ -32,14 +38,16 @@ class Sandbox:
         services: in the order of the exercise.
         secrets: the prober's own credentials for given services.
         folder: of the checks; descriptors of pinned contracts lie there.
+        edges: client and upstream of each; every one of them goes through a tap.
     """
 
     services: tuple[ServiceInfo, ...]
     secrets: Mapping[str, str] = field(default_factory=dict)
     folder: Path = Path()
+    edges: tuple[tuple[str, str], ...] = ()
 
 
-class Kit:
+class Kit(Observing):
     """Draws, probes, faults and expectations of one check.
 
     Attributes:
@@ -47,86 +55,9 @@ class Kit:
     """
 
     def __init__(self, check_id: str, seed: int, sandbox: Sandbox, pipe: Pipe, clock: Clock) -> None:
+        super().__init__(pipe, clock, sandbox.edges)
         self.draw = Draw(seed, check_id)
-        self._sandbox, self._pipe, self._clock = sandbox, pipe, clock
-        self._open: list[Any] = []
-
-    # -- words of the report ---------------------------------------------------------------------------------------
-
-    def step(self, ru: str, en: str) -> None:
-        """Tell in one full sentence what the check does now. A failure shows all steps so far as *done*."""
-        self._pipe.send({"type": "step", "ru": ru, "en": en})
-
-    def look(self, ru: str, en: str) -> None:
-        """Tell where a learner should look if something fails from here on."""
-        self._pipe.send({"type": "look", "ru": ru, "en": en})
-
-    def note(self, ru: str, en: str) -> None:
-        """Put a moment on the timeline of the report."""
-        self._pipe.send({"type": "note", "kind": "note", "ru": ru, "en": en})
-
-    # -- expectations ----------------------------------------------------------------------------------------------
-
-    def limit(self, seconds: float) -> float:
-        """`seconds` on a quiet machine, stretched by the slowness of this sandbox (1..6)."""
-        return self._clock.limit(seconds)
-
-    def fail(self, expected: Text, seen: Text, where: Text | None = None) -> NoReturn:
-        """End the check as failed."""
-        raise Failed(expected=expected, seen=seen, where=where)
-
-    def expect(self, value: T, to: Matcher[T], what: Text, where: Text | None = None) -> T:
-        """Return `value` if `to` accepts it; fail with "`what`: …" as expected and seen otherwise."""
-        if to.accepts(value):
-            return value
-        raise Failed(expected=what + ": " + to.wanted, seen=what + ": " + to.found(value), where=where)
-
-    def eventually(
-        self,
-        look: Callable[[], T],
-        to: Matcher[T],
-        what: Text,
-        *,
-        within: float | None = None,
-        hold: float = 0.5,
-        where: Text | None = None,
-    ) -> T:
-        """Look until `to` accepts what is seen, then see that it stays so.
-
-        A look that fails (nothing listens yet) is a look that was not accepted.
-
-        Args:
-            look: reads the fact anew each time.
-            within: seconds to wait, from `limit()`; default `limit(10)`.
-            hold: seconds for which it must stay true, before scaling; at most one change of mind ends the check.
-
-        Raises:
-            Failed: it did not become true in time, or did not stay so.
-        """
-        limit = within if within is not None else self.limit(10)
-        deadline, pause = time.monotonic() + limit, 0.02
-        while True:
-            over = time.monotonic() >= deadline
-            try:
-                value = look()
-                if to.accepts(value):
-                    break
-                seen = what + ": " + to.found(value)
-            except Failed as failure:
-                seen = failure.seen
-            if over:
-                waited = Text(f" (ждали {limit:.0f} с)", f" (waited {limit:.0f} s)")
-                raise Failed(expected=what + ": " + to.wanted, seen=seen + waited, where=where)
-            time.sleep(pause)
-            pause = min(pause * 1.5, 0.25)
-        held = time.monotonic() + self.limit(hold)
-        while time.monotonic() < held:
-            time.sleep(min(0.1, hold))
-            value = look()
-            if not to.accepts(value):
-                changed = Text(" (сначала было верно, потом изменилось)", " (it was right at first and then changed)")
-                raise Failed(expected=what + ": " + to.wanted, seen=what + ": " + to.found(value) + changed, where=where)
-        return value
+        self._sandbox = sandbox
 
     # -- the sandbox -----------------------------------------------------------------------------------------------
 
@@ -160,11 +91,12 @@ class Kit:
         return self._keep(Amqp(self._broker_info(), self.secret("prober_password"), self._pipe, self._clock))
 
     def broker(self) -> Broker:
-        """What RabbitMQ says about itself: queues, connections, channels."""
+        """What RabbitMQ says about itself: queues, subscriptions, connections."""
         from .probes.broker import Broker
 
-        names = [info.name for info in self._sandbox.services]
-        return Broker(self._broker_info(), self.secret("prober_password"), names, self._pipe, self._clock)
+        info, names = self._broker_info(), [one.name for one in self._sandbox.services]
+        tap = any(upstream == info.name for _, upstream in self._sandbox.edges)
+        return Broker(info, self.secret("prober_password"), names, self._pipe, self._clock, behind_tap=tap)
 
     def grpc(self, service: str, port: int, contract: str) -> Grpc:
         """A gRPC client built from a contract that the checker holds.
@@ -177,17 +109,67 @@ class Kit:
         path = self._sandbox.folder / contract
         return self._keep(Grpc(named(self._sandbox.services, service), port, path, self._pipe, self._clock))
 
+    def sql(self, service: str, database: str) -> Sql:
+        """A connection to a service of image `postgres` as `prober`; closed with the check."""
+        from .probes.sql import Sql
+
+        info = named(self._sandbox.services, service)
+        return self._keep(Sql(info, database, self.secret("prober_password"), self._pipe, self._clock))
+
+    # -- ways of trying ----------------------------------------------------------------------------------------------
+
+    def history(self, noun: Noun = OPERATIONS) -> History:
+        """A book of what the check sends, with invariants: nothing lost, nothing doubled, only what was sent, in order."""
+        return History(noun)
+
+    def baseline(self, name: Text, measure: Callable[[], float], *, runs: int = 3) -> Baseline:
+        """Measure something in this very sandbox, to compare with by `at_most_times` and `at_least_times`.
+
+        Args:
+            measure: returns a number, for instance `lambda: seconds_of(act)`; the middle of `runs` counts.
+        """
+        found = take(name, measure, runs)
+        self.note(f"мерка: {name.ru}: {found.value:.3g}", f"baseline: {name.en}: {found.value:.3g}")
+        return found
+
+    def crash_points(
+        self,
+        edge: Edge,
+        frame: Frame,
+        scenario: Callable[[], T],
+        invariant: Callable[[T], None],
+        *,
+        most: int = 4,
+        then: Then = "drop",
+        within: float | None = None,
+    ) -> int:
+        """Kill the client at the 1st, the 2nd … matching frame of a scenario, and see that an invariant survives each.
+
+        First the scenario runs undisturbed and its frames are counted; there must be at least one. Then it runs once for
+        each of them: the frame is held, its sender killed, the frame dropped. A client with `restart: never` is started
+        again, any other starts by itself.
+
+        Args:
+            scenario: sets things in motion with drawn values of its own each time, and returns what they were.
+            invariant: gets what the scenario returned; waits until it is through (`eventually`) and judges.
+            most: how many points are tried; of more frames than that, some spread from the first to the last.
+            then: what becomes of the held frame: `drop`, or `forward` for a crash right after the upstream knew.
+            within: seconds for each frame to come; default `limit(10)`.
+
+        Returns:
+            How many frames the undisturbed scenario had.
+        """
+        victim = self.service(edge.service)
+        limit = within if within is not None else self.limit(10)
+        return crash_points(self, edge, frame, scenario, invariant, victim=victim, most=most, then=then, within=limit)
+
     def close(self) -> None:
-        """Close what the probes hold open, the last one first."""
+        """Close what the probes hold open and disarm what rules are left, the last one first."""
         while self._open:
             self._open.pop().close()
 
-    def _keep(self, probe: T) -> T:
-        self._open.append(probe)
-        return probe
-
     def _broker_info(self) -> ServiceInfo:
-        brokers: Sequence[ServiceInfo] = [info for info in self._sandbox.services if info.image == "rabbitmq"]
+        brokers = [info for info in self._sandbox.services if info.image == "rabbitmq"]
         if not brokers:
             raise Fault("the exercise has no service of image `rabbitmq`")
         return brokers[0]

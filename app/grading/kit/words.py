@@ -26,6 +26,13 @@ class Text:
         return Text(*(part if len(part) <= limit else part[: limit - 1] + "…" for part in (self.ru, self.en)))
 
 
+def plural(number: int, one: str, few: str, many: str) -> str:
+    """The Russian form that stands after a number: 1 заказ, 2 заказа, 5 заказов, 21 заказ."""
+    if number % 10 == 1 and number % 100 != 11:
+        return one
+    return few if 2 <= number % 10 <= 4 and not 12 <= number % 100 <= 14 else many
+
+
 class Failed(Exception):
     """The learner's work did not do what the check expects.
 

@@ -55,5 +55,6 @@ class Job:
         )
         runner = home / data.get("runner", "checks/checks.py")
         stop = bool(data.get("stop_at_first_failure", False))
-        sandbox = Sandbox(services, dict(data.get("secrets") or {}), runner.parent)
+        edges = tuple((item["from"], item["to"]) for item in data.get("edges") or ())
+        sandbox = Sandbox(services, dict(data.get("secrets") or {}), runner.parent, edges)
         return cls(data["exercise"], int(data["seed"]), checks, float(data["timeout_seconds"]), sandbox, runner, stop)

@@ -71,6 +71,7 @@ class Runner:
         self._job, self._platform, self._functions = job, platform, functions
         self._passed: dict[str, bool] = {}
         self._scale = 1.0
+        self._armed: set[str] = set()  #: upstreams on whose taps the present check has armed rules
 
     def run(self) -> None:
         """Run everything; one result frame for each check, then `finished`."""
@@ -113,6 +114,7 @@ class Runner:
         finally:
             child.end(process)
             ours.close()
+            self._disarm()
         if result is None:
             return self._errored(check, "its process ended without a result")
         if result["status"] == "failed":
@@ -120,6 +122,11 @@ class Runner:
         if result["status"] == "errored":
             return self._errored(check, result.get("why", ""))
         return {"status": "passed"}
+
+    def _disarm(self) -> None:
+        """No rule outlives its check, however the check ended."""
+        while self._armed:
+            self._platform.call("tap_disarm", upstream=self._armed.pop(), rule="")
 
     def _errored(self, check: CheckJob, why: str) -> dict[str, Any]:
         """Blame us: the timeline says why, for instructors and authors."""
@@ -139,6 +146,8 @@ class Runner:
             self._platform.send({"type": "note", **frame})
         elif kind == "call":
             number = frame.pop("n")
+            if frame["op"] == "tap_arm":
+                self._armed.add(frame["upstream"])
             story.asked(frame)
             write_line(back, {**self._platform.ask(frame, deadline), "n": number})
 

@@ -75,6 +75,10 @@ class Job:
                     }
                     for s in self.spec.services
                 ],
+                "edges": [
+                    {"from": e.from_, "to": e.to.split(":")[0], "protocol": e.protocol}
+                    for e in self.loaded.exercise.definition.sandbox.edges
+                ],
                 "secrets": dict(self.spec.secrets),
             }
         ).encode()
