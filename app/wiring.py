@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from app.content.catalog import Catalog, Library
     from app.content.exercise import Exercise
     from app.db import Database
+    from app.grading.report import Report
     from app.grading.retry import Retry
     from app.grading.runs import Runs
     from app.grading.submissions import Submissions
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
     from app.sandbox.daemon.preparation import Images
     from app.sandbox.engine import Engine
     from app.sandbox.model import DoctorReport
+    from app.trainer.diagnosis import Diagnosis
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +88,14 @@ class UseCases:
     def catalog(self) -> Catalog:
         """The course as it is now; take it once per request."""
         return self.library.catalog
+
+    def diagnose(self, report: Report, exercise: Exercise) -> Diagnosis | None:
+        """What a report says about the work; a proof of other files explains nothing."""
+        from app.grading.proof import proof_state
+        from app.trainer.diagnosis import diagnose
+
+        found = proof_state(exercise, self.settings.images_dir)
+        return diagnose(report, exercise.definition, found.proof if found.state != "unproven" else None)
 
 
 def use_cases(settings: Settings, database: Database, library: Library | None = None) -> UseCases:

@@ -11,17 +11,18 @@ from app.grading.report import CheckReport, Explanation, Report
 from app.grading.runs import RunView
 from app.grading.submissions import SubmissionView
 from app.learning.sandbox_view import SandboxView
+from app.trainer.diagnosis import Diagnosis
 
 
-def submission(view: SubmissionView, lang: Lang) -> s.SubmissionOut:
+def submission(view: SubmissionView, diagnosis: Diagnosis | None, lang: Lang) -> s.SubmissionOut:
     """A submission with its report in `lang`."""
-    return s.SubmissionOut(**_result(view, lang), score=view.score, position=view.position, files=view.files)
+    return s.SubmissionOut(**_result(view, diagnosis, lang), score=view.score, position=view.position, files=view.files)
 
 
-def run(view: RunView, lang: Lang) -> s.RunOut:
+def run(view: RunView, diagnosis: Diagnosis | None, lang: Lang) -> s.RunOut:
     """A trial with its report in `lang`."""
     score = view.report.score if view.report else None
-    return s.RunOut(**_result(view, lang), score=score, sandbox=view.sandbox_id, only=list(view.only))
+    return s.RunOut(**_result(view, diagnosis, lang), score=score, sandbox=view.sandbox_id, only=list(view.only))
 
 
 def sandbox(view: SandboxView) -> s.SandboxOut:
@@ -38,7 +39,7 @@ def timings(report: Report | None, begin: datetime, end: datetime | None) -> dic
     return found
 
 
-def _result(view: SubmissionView | RunView, lang: Lang) -> dict[str, Any]:
+def _result(view: SubmissionView | RunView, diagnosis: Diagnosis | None, lang: Lang) -> dict[str, Any]:
     report = view.report
     return {
         "id": view.id,
@@ -50,12 +51,21 @@ def _result(view: SubmissionView | RunView, lang: Lang) -> dict[str, Any]:
         "finished_at": view.finished_at,
         "progress": s.ProgressOut.model_validate(view.progress),
         "checks": [_check(check, lang) for check in report.checks] if report else [],
-        "notes": [s.NoteOut(at=n.at, kind=n.kind, text=n.text.get(lang)) for n in report.notes] if report else [],
+        "diagnosis": _diagnosis(diagnosis, lang),
+        "notes": [s.NoteOut(at=n.at, kind=n.kind, text=n.text.get(lang), check=n.check) for n in report.notes]
+        if report
+        else [],
         "log_tails": dict(report.log_tails) if report else {},
         "timings_ms": timings(report, view.created_at, view.finished_at),
         "scale": report.scale if report else None,
         "grader_version": report.grader_version if report else "",
     }
+
+
+def _diagnosis(found: Diagnosis | None, lang: Lang) -> s.DiagnosisOut | None:
+    if found is None:
+        return None
+    return s.DiagnosisOut(kind=found.kind, text=found.text.get(lang), check=found.check, lesson=found.lesson)
 
 
 def _check(check: CheckReport, lang: Lang) -> s.CheckOut:

@@ -12,8 +12,10 @@ from app.api.context import cases, language, viewer
 from app.api.operations import operation, place
 from app.errors import Conflict
 from app.grading.model import SubmissionState, Verdict
-from app.grading.submissions import SubmissionLine
+from app.grading.runs import RunView
+from app.grading.submissions import SubmissionLine, SubmissionView
 from app.learning.classroom import SubmissionFilter
+from app.trainer.diagnosis import Diagnosis
 
 Accepted = tuple[s.SubmissionAccepted, str]
 
@@ -42,7 +44,8 @@ def history(exercise_id: str) -> s.History:
 @operation("GET", "/submissions/<submission_id>", query=s.LangQuery, reply=s.SubmissionOut)
 def submission(submission_id: str, query: s.LangQuery) -> s.SubmissionOut:
     """One submission with its progress, or its verdict and report."""
-    return present.submission(cases().submissions.view(viewer(), submission_id), language(query.lang))
+    view = cases().submissions.view(viewer(), submission_id)
+    return present.submission(view, _diagnosis(view), language(query.lang))
 
 
 @operation("POST", "/submissions/<submission_id>/seen", status=204)
@@ -94,13 +97,14 @@ def start_run(exercise_id: str, body: s.RunIn, query: s.LangQuery) -> tuple[s.Ru
     user_id = viewer().user_id
     files = cases().drafts.open(user_id, exercise_id).files
     view = cases().runs.start(user_id, exercise_id, files, body.only, body.seed)
-    return present.run(view, language(query.lang)), place("run", run_id=view.id)
+    return present.run(view, None, language(query.lang)), place("run", run_id=view.id)
 
 
 @operation("GET", "/runs/<run_id>", query=s.LangQuery, reply=s.RunOut)
 def run(run_id: str, query: s.LangQuery) -> s.RunOut:
     """One trial with its progress or report."""
-    return present.run(cases().runs.view(viewer(), run_id), language(query.lang))
+    view = cases().runs.view(viewer(), run_id)
+    return present.run(view, _diagnosis(view), language(query.lang))
 
 
 @operation("GET", "/exercises/<exercise_id>/draft", reply=s.DraftOut)
@@ -154,6 +158,11 @@ def answer_quiz(quiz_id: str, body: s.AnswerIn, query: s.LangQuery) -> s.Judgeme
     """Answer a quiz; the answer is stored and the reasons come back."""
     judgement = cases().quizzes.answer(viewer().user_id, quiz_id, body.answer, language(query.lang))
     return s.JudgementOut.model_validate(judgement)
+
+
+def _diagnosis(view: SubmissionView | RunView) -> Diagnosis | None:
+    exercise = cases().catalog.exercise(view.exercise_id)
+    return cases().diagnose(view.report, exercise) if view.report and exercise else None
 
 
 def _hints(user_id: str, exercise_id: str, query: s.LangQuery) -> s.Hints:

@@ -2,28 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
 from flask import url_for
 
 from app.accounts.viewer import Viewer
-from app.content.exercise import CheckDef, Exercise
+from app.content.exercise import Exercise
+from app.grading.report import Report, Words
 from app.grading.runs import RunView
 from app.grading.submissions import SubmissionView
+from app.grading.trace import Trace
+from app.trainer.diagnosis import Diagnosis
+from app.web import timeline
 from app.web.context import cases
 from app.web.report_view import ReportView, report_view
+from app.web.verdict_words import platform_words
 
 
 @dataclass(frozen=True)
 class AttemptPage:
-    """What the templates need. `exercise` is None once it has left the course."""
+    """What the templates need. `exercise` is None once it has left the course; `diagnosis` unless checks failed."""
 
     kind: Literal["submission", "run"]
     view: SubmissionView | RunView
     exercise: Exercise | None
     report: ReportView | None
+    diagnosis: Diagnosis | None
 
     @property
     def url(self) -> str:
@@ -45,17 +50,27 @@ class AttemptPage:
         return self.view.position if isinstance(self.view, SubmissionView) else 0
 
     @property
-    def checks(self) -> Iterable[tuple[CheckDef, str, float]]:
-        """While it runs: each check that is asked for, its status (empty: waits; `running`) and seconds so far."""
+    def timeline(self) -> timeline.Timeline:
+        """While it runs: stages that have ended, and each check that is asked for."""
         only = self.view.only if isinstance(self.view, RunView) else ()
         ended = {check.id: check for check in self.view.progress.checks}
-        for check in self.exercise.definition.checks.items if self.exercise else ():
-            if only and check.id not in only:
-                continue
-            if done := ended.get(check.id):
-                yield check, done.status, done.seconds
-            else:
-                yield check, "running" if check.id == self.view.progress.check else "", 0.0
+        now = self.view.progress.check
+        checks = self.exercise.definition.checks.items if self.exercise else ()
+        return timeline.running(
+            self.view.progress,
+            [
+                (c.id, Words(c.title.ru, c.title.en), ended[c.id].status, ended[c.id].seconds)
+                if c.id in ended
+                else (c.id, Words(c.title.ru, c.title.en), "running" if c.id == now else "", 0.0)
+                for c in checks
+                if not only or c.id in only
+            ],
+        )
+
+    @property
+    def platform_words(self) -> str:
+        """What a fault of ours means for it."""
+        return platform_words(counts=self.kind == "submission")
 
 
 def attempt_page(kind: str, identity: str, viewer: Viewer) -> AttemptPage:
@@ -72,5 +87,18 @@ def attempt_page(kind: str, identity: str, viewer: Viewer) -> AttemptPage:
         if view.settled and view.seen_at is None:
             cases().submissions.seen(viewer.user_id, identity)
     exercise = catalog.exercise(view.exercise_id)
-    report = report_view(view.report, exercise, catalog) if view.report else None
-    return AttemptPage("run" if kind == "run" else "submission", view, exercise, report)
+    diagnosis = cases().diagnose(view.report, exercise) if view.report and exercise else None
+    report = None
+    if view.report:
+        traces = _traces(kind, identity, view.report)
+        report = report_view(
+            view.report, exercise, catalog, diagnosis=diagnosis, traces=traces, counts=isinstance(view, SubmissionView)
+        )
+    return AttemptPage("run" if kind == "run" else "submission", view, exercise, report, diagnosis)
+
+
+def _traces(kind: str, identity: str, report: Report) -> tuple[Trace, ...]:
+    """Only a failed check shows its messages, so only then are they read."""
+    if not any(check.status == "failed" for check in report.checks):
+        return ()
+    return cases().runs.traces(identity) if kind == "run" else cases().submissions.traces(identity)

@@ -15,6 +15,7 @@ def N_(text: str) -> str:  # noqa: N802 - the name by which texts are found that
 
 STAGES: Mapping[str, str] = {
     "queued": N_("Waiting for a free place"), "isolation": N_("The sandbox is set up"), "sandbox": N_("A fresh sandbox"),
+    "taps": N_("The taps stand on the connections"), "init": N_("The given services are filled"),
     "ready": N_("The services start"), "reset": N_("Everything starts anew"), "attach": N_("The checks connect"),
     "calibrate": N_("This machine's pace is measured"), "checks": N_("Checks"), "report": N_("The report is written"),
     "launch": N_("A fresh sandbox"), "done": N_("Done"),
@@ -81,6 +82,16 @@ def seconds_words(seconds: float) -> str:
 def exact_seconds(seconds: float) -> str:
     """A measured time: `0.42 s`, `12.3 s`."""
     return str(_("%(count)s s", count=format_decimal(round(seconds, 2 if seconds < 1 else 1))))
+
+
+def moment_words(seconds: float) -> str:
+    """A moment among messages: `0.250`."""
+    return str(format_decimal(seconds, format="0.000"))
+
+
+def latency_words(seconds: float) -> str:
+    """How long an answer took: `12.5 ms`."""
+    return str(_("%(count)s ms", count=format_decimal(round(seconds * 1000, 1))))
 
 
 def place_words(position: int) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from flask import url_for
@@ -10,13 +10,13 @@ from flask_babel import gettext as _
 
 from app.content.catalog import Catalog
 from app.content.exercise import Exercise
-from app.grading.report import CheckReport, Explanation, Report, StageReport
-from app.web.exercise_words import stage_words
+from app.grading.report import CheckReport, Explanation, Report
+from app.grading.trace import Trace
+from app.trainer.diagnosis import Diagnosis
 from app.web.language import lang
-
-WIDTH = 1000.0  #: of the bar's drawing
-MAX_SENTENCE = 160  #: characters of what was seen that still fit into the first sentence
-_INSIDE = "service:"  #: a service's own start is part of the stage `ready`
+from app.web.timeline import Timeline, timeline
+from app.web.trace_view import TraceView, trace_view
+from app.web.verdict_words import verdict_words
 
 
 @dataclass(frozen=True)
@@ -37,6 +37,7 @@ class CheckView:
     look: str
     lesson: Link | None
     needs: tuple[str, ...]
+    trace: TraceView | None
 
     @property
     def seen(self) -> str:
@@ -50,54 +51,77 @@ class CheckView:
 
 
 @dataclass(frozen=True)
-class Slice:
-    """A part of the bar: its place in units of `WIDTH`, and its turn among the fills."""
-
-    name: str
-    seconds: float
-    x: float
-    width: float
-    turn: int
-
-
-@dataclass(frozen=True)
 class ReportView:
-    """Everything on the page. Groups keep the exercise's order; `failed` holds errored ones too."""
+    """Everything on the page. Groups keep the exercise's order; `failed` holds errored ones too.
+
+    Attributes:
+        mistake: what a known mistake would explain, as a sentence; empty when none is recognised.
+        lesson: what teaches it.
+    """
 
     report: Report
     sentence: str
+    mistake: str
+    lesson: Link | None
     failed: tuple[CheckView, ...]
     skipped: tuple[CheckView, ...]
     passed: tuple[CheckView, ...]
-    slices: tuple[Slice, ...]
-    seconds: float
+    timeline: Timeline
 
 
-def report_view(report: Report, exercise: Exercise | None, catalog: Catalog) -> ReportView:
-    """Arrange a report; an exercise that has left the course costs its links only."""
-    views = [_check(check, report, exercise, catalog) for check in report.checks]
+def report_view(
+    report: Report,
+    exercise: Exercise | None,
+    catalog: Catalog,
+    *,
+    diagnosis: Diagnosis | None = None,
+    traces: Iterable[Trace] = (),
+    counts: bool = True,
+) -> ReportView:
+    """Arrange a report; an exercise that has left the course costs its links only.
+
+    Args:
+        traces: of the checks that failed.
+        counts: it is a submission's.
+    """
+    seen = {trace.check: trace_view(trace) for trace in traces if trace.events}
+    views = [_check(check, report, exercise, catalog, seen.get(check.id)) for check in report.checks]
 
     def those(*statuses: str) -> tuple[CheckView, ...]:
         return tuple(view for view in views if view.report.status in statuses)
 
     failed = those("failed", "errored")
-    slices = tuple(_slices(report))
-    return ReportView(report, _sentence(report, failed), failed, those("skipped"), those("passed"), slices,
-                      sum(part.seconds for part in slices))  # fmt: skip
+    return ReportView(
+        report=report,
+        sentence=verdict_words(report, [view.report for view in failed], exercise, counts=counts),
+        mistake=mistake_words(diagnosis),
+        lesson=lesson_link(diagnosis.lesson, catalog) if diagnosis and diagnosis.lesson else None,
+        failed=failed,
+        skipped=those("skipped"),
+        passed=those("passed"),
+        timeline=timeline(report),
+    )
 
 
-def _sentence(report: Report, failed: Sequence[CheckView]) -> str:
-    if report.verdict == "passed":
-        return str(_("Passed: your services did everything that the checks asked of them."))
-    if report.verdict == "errored":
-        return str(_("This one is on us, not on you. No attempt was used."))
-    first = failed[0]
-    if first.seen and len(first.seen) <= MAX_SENTENCE:
-        return str(_("“%(check)s”: %(seen)s", check=first.title, seen=first.seen))
-    return str(_("Begin with “%(check)s”.", check=first.title))
+def mistake_words(diagnosis: Diagnosis | None) -> str:
+    """A recognised mistake as a sentence; empty when none is."""
+    if diagnosis is None or diagnosis.kind != "mistake":
+        return ""
+    return str(_("It looks like this: %(mistake)s.", mistake=diagnosis.text.get(lang())))
 
 
-def _check(check: CheckReport, report: Report, exercise: Exercise | None, catalog: Catalog) -> CheckView:
+def lesson_link(place: str, catalog: Catalog) -> Link | None:
+    """`lesson-id` or `lesson-id#heading` as a link; None when the lesson is not written yet."""
+    lesson_id, _hash, anchor = place.partition("#")
+    lesson = catalog.lesson(lesson_id)
+    if lesson is None:
+        return None
+    return Link(lesson.text(lang()).front.title, url_for("lessons.lesson", lesson_id=lesson_id, _anchor=anchor or None))
+
+
+def _check(
+    check: CheckReport, report: Report, exercise: Exercise | None, catalog: Catalog, trace: TraceView | None
+) -> CheckView:
     definition = exercise.definition if exercise else None
     known = next((item for item in definition.checks.items if item.id == check.id), None) if definition else None
     look = definition.when_failed.get(check.id) if definition else None
@@ -107,27 +131,7 @@ def _check(check: CheckReport, report: Report, exercise: Exercise | None, catalo
         title=check.title.get(lang()),
         why=check.message.get(lang()) if check.message else None,
         look=look.get(lang()) if look else "",
-        lesson=_lesson(known.teaches, catalog) if known and known.teaches else None,
+        lesson=lesson_link(known.teaches, catalog) if known and known.teaches else None,
         needs=tuple(titles[need] for need in known.needs if need in titles) if known else (),
+        trace=trace if check.status == "failed" else None,
     )
-
-
-def _lesson(place: str, catalog: Catalog) -> Link | None:
-    lesson_id, _hash, anchor = place.partition("#")
-    lesson = catalog.lesson(lesson_id)
-    if lesson is None:
-        return None
-    return Link(lesson.text(lang()).front.title, url_for("lessons.lesson", lesson_id=lesson_id, _anchor=anchor or None))
-
-
-def _slices(report: Report) -> Iterable[Slice]:
-    """Stages one after another, and all checks as one part."""
-    checks = StageReport("checks", sum(check.seconds for check in report.checks))
-    outer = [stage for stage in report.stages if not stage.name.startswith(_INSIDE)]
-    before = [stage for stage in outer if stage.name != "report"]
-    parts = [part for part in (*before, checks, *(s for s in outer if s.name == "report")) if part.seconds > 0]
-    whole, x = sum(part.seconds for part in parts), 0.0
-    for turn, part in enumerate(parts):
-        width = WIDTH * part.seconds / whole
-        yield Slice(stage_words(part.name), part.seconds, round(x, 1), round(width, 1), turn)
-        x += width

@@ -45,8 +45,10 @@ def report(verdict: Any = "failed", **more: Any) -> Report:
         CheckReport("producer-first", Words("Два", "Producer first"), "failed", 0, 20, 2.25, Message(why, why)),
         CheckReport("in-order", Words("Три", "In order"), "skipped", 0, 20, 0.0),
     )
-    stages = (StageReport("queued", 1.0), StageReport("service:rabbitmq", 3.0), StageReport("calibrate", 1.0))
-    notes = (Note(0.4, "fault", Words("Остановили", "Killed the consumer")),)
+    stages = (StageReport("queued", 1.0), StageReport("ready", 3.0), StageReport("service:rabbitmq", 3.0),
+              StageReport("calibrate", 1.0))  # fmt: skip
+    notes = (Note(1.2, "step", Words("Запустили", "Started it"), "consumer-first"),
+             Note(2.0, "fault", Words("Остановили", "Killed the consumer"), "producer-first"))  # fmt: skip
     return Report(verdict, 15, 4711, 1.0, checks, stages, notes, {"consumer": "last <b>words</b>"}, **more)
 
 
@@ -128,8 +130,13 @@ def test_a_report_leads_with_what_failed_and_carries_no_markup_of_the_learner(si
     assert re.search(r"<details class=\"check-card check-failed\" open>", page)
     assert "While the consumer is away, the messages must wait" in text, "the author's question for this check"
     assert "/lessons/m05-l03" in page
-    widths = [float(width) for width in re.findall(r'<rect class="fill-\d" x="[\d.]+" width="([\d.]+)"', page)]
+    widths = [
+        float(width) for width in re.findall(r'<rect class="bar-(?!fault)[\w-]+" x="[\d.]+" y="6" width="([\d.]+)"', page)
+    ]
     assert sum(widths) == pytest.approx(1000, abs=1), "the parts of the time bar fill it"
+    listed = page[page.index('<ol class="time-list') : page.index("Producer first", page.index('<ol class="time-list')) + 900]
+    assert listed.index("The services start") < listed.index("rabbitmq") < listed.index("Consumer first")
+    assert listed.index("Started it") < listed.index("Producer first") < listed.index("Killed the consumer")
 
 
 def test_a_verdict_counts_as_seen_once_its_author_looks(site: Site, browser: Browser, anna: User) -> None:

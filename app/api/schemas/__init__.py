@@ -36,6 +36,7 @@ from app.api.schemas.sandboxes import LogsOut, SandboxOut, ServiceOut, StageOut
 from app.api.schemas.work import (
     CheckDone,
     CheckOut,
+    DiagnosisOut,
     DraftOut,
     ExplanationOut,
     Hints,
@@ -66,6 +67,7 @@ __all__ = [
     "CheckOut",
     "ControlIn",
     "Course",
+    "DiagnosisOut",
     "DraftIn",
     "DraftOut",
     "ExerciseLine",

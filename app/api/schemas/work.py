@@ -53,9 +53,21 @@ class ProgressOut(Out):
 
 
 class NoteOut(Out):
+    """A moment of the timeline; `check` is the id of the check that ran, empty between checks."""
+
     at: float
     kind: str
     text: str
+    check: str
+
+
+class DiagnosisOut(Out):
+    """What we think is wrong. `mistake`: it looks like a known one; `check`: the author's question to whoever fails it."""
+
+    kind: Literal["mistake", "check"]
+    text: str
+    check: str
+    lesson: str = Field(description="`lesson-id` or `lesson-id#heading` that teaches it; empty when there is none")
 
 
 class RunResult(Out):
@@ -71,9 +83,10 @@ class RunResult(Out):
     finished_at: datetime | None
     progress: ProgressOut
     checks: list[CheckOut]
+    diagnosis: DiagnosisOut | None = Field(description="null unless checks failed; lowers no score and shows no code")
     notes: list[NoteOut]
     log_tails: dict[str, str]
-    timings_ms: dict[str, int]
+    timings_ms: dict[str, int] = Field(description="milliseconds of each stage, of each check as `check:<id>`, and in total")
     scale: float | None
     grader_version: str
 

@@ -1,3 +1,5 @@
+import "./workbench/trace.js";
+
 // Users: the button beside a select appears once another value is chosen; without scripts it is always there.
 for (const select of document.querySelectorAll("[data-shows-button]")) {
   const button = select.form.querySelector("button");

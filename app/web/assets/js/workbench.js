@@ -5,6 +5,7 @@ import { keepLogs } from "./workbench/logs.js";
 import { firstVisit } from "./workbench/marks.js";
 import { arrangePanes } from "./workbench/panes.js";
 import { keepSandbox } from "./workbench/sandbox.js";
+import "./workbench/trace.js";
 import { api, html, swap } from "./workbench/server.js";
 import { announce, facts, note, say } from "./workbench/words.js";
 

@@ -1,0 +1,134 @@
+"""The timeline of a run: where the time went, what each check did, which faults it made; while it runs and afterwards."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from app.grading.progress import Progress
+from app.grading.report import Note, Report, StageReport, Words
+from app.web.exercise_words import stage_words
+from app.web.language import lang
+
+WIDTH = 1000.0  #: of the bar's drawing
+FAULTS = frozenset({"fault", "hold"})  #: kinds of notes that hurt something
+_PARTS = {"isolation": "sandbox", "taps": "sandbox", "init": "ready"}  #: stages that are part of another one
+_SERVICE = "service:"
+
+
+@dataclass(frozen=True)
+class Moment:
+    """Something that a check did. `at`: seconds since the run was asked for; None while that is not known."""
+
+    at: float | None
+    kind: str
+    text: str
+
+    @property
+    def fault(self) -> bool:
+        """Whether it hurt something on purpose."""
+        return self.kind in FAULTS
+
+
+@dataclass(frozen=True)
+class Part:
+    """A stage or a check of a run.
+
+    Attributes:
+        check: its id; empty for a stage.
+        status: `passed`, `failed`, `errored`, `skipped`, `running` or `waiting` for a check; empty for a stage.
+        at: seconds from the begin of the whole to its own; None while that is not known.
+        parts: what a stage consists of.
+        x, width: its place in the bar, in units of `WIDTH`.
+        marks: places of its faults in the bar.
+    """
+
+    name: str
+    check: str
+    status: str
+    at: float | None
+    seconds: float
+    moments: tuple[Moment, ...] = ()
+    parts: tuple[tuple[str, float], ...] = ()
+    x: float = 0.0
+    width: float = 0.0
+    marks: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True)
+class Timeline:
+    """All parts in order; `seconds` of the whole."""
+
+    parts: tuple[Part, ...]
+    seconds: float
+
+    @property
+    def faults(self) -> int:
+        """How many things the checks broke on purpose."""
+        return sum(moment.fault for part in self.parts for moment in part.moments)
+
+
+def timeline(report: Report) -> Timeline:
+    """The timeline of a run that has ended. Notes of the first format name no check; their time does."""
+    stages = [stage for stage in report.stages if _outer(stage)]
+    before = [stage for stage in stages if stage.name != "report"]
+    since_prober = sum(stage.seconds for stage in before if stage.name in ("attach", "calibrate"))
+    found: list[Part] = []
+    at = 0.0
+    for stage in before:
+        found.append(Part(stage_words(stage.name), "", "", at, stage.seconds, parts=_inside(stage.name, report.stages)))
+        at += stage.seconds
+    offset = at - since_prober  # from the prober's clock to ours
+    for check in report.checks:
+        moments = _moments(report.notes, check.id, offset, at, check.seconds)
+        found.append(Part(check.title.get(lang()), check.id, check.status, at, check.seconds, moments))
+        at += check.seconds
+    for stage in stages:
+        if stage.name == "report":
+            found.append(Part(stage_words(stage.name), "", "", at, stage.seconds))
+            at += stage.seconds
+    return Timeline(tuple(_drawn(part, at) for part in found), at)
+
+
+def running(progress: Progress, checks: Iterable[tuple[str, Words, str, float]]) -> Timeline:
+    """The timeline so far.
+
+    Args:
+        checks: id, title, status (empty: waits) and seconds of each check that is asked for.
+    """
+    stages = [StageReport(stage.name, stage.seconds) for stage in progress.stages]
+    outer = [stage for stage in stages if _outer(stage)]
+    found = [Part(stage_words(stage.name), "", "", None, stage.seconds, parts=_inside(stage.name, stages)) for stage in outer]
+    notes = [Note(note.at, note.kind, Words(note.ru, note.en), note.check) for note in progress.notes]
+    for identity, title, status, seconds in checks:
+        moments = tuple(Moment(None, note.kind, note.text.get(lang())) for note in notes if note.check == identity)
+        found.append(
+            Part(title.get(lang()), identity, status or "waiting", None, seconds, moments if status == "running" else ())
+        )
+    return Timeline(tuple(found), sum(part.seconds for part in found))
+
+
+def _outer(stage: StageReport) -> bool:
+    return not stage.name.startswith(_SERVICE) and stage.name not in _PARTS
+
+
+def _inside(name: str, stages: Sequence[StageReport]) -> tuple[tuple[str, float], ...]:
+    inside = [
+        stage for stage in stages if _PARTS.get(stage.name) == name or (name == "ready" and stage.name.startswith(_SERVICE))
+    ]
+    return tuple((stage_words(stage.name), stage.seconds) for stage in inside)
+
+
+def _moments(notes: Sequence[Note], check: str, offset: float, begin: float, seconds: float) -> tuple[Moment, ...]:
+    """What a check did, within its own time: the two clocks differ by the gaps between checks."""
+    end = begin + seconds
+    own = (note for note in notes if note.check == check or (not note.check and begin <= note.at + offset < end))
+    return tuple(Moment(min(max(note.at + offset, begin), end), note.kind, note.text.get(lang())) for note in own)
+
+
+def _drawn(part: Part, whole: float) -> Part:
+    if whole <= 0 or part.at is None:
+        return part
+    scale = WIDTH / whole
+    marks = tuple(round((moment.at or 0.0) * scale, 1) for moment in part.moments if moment.fault)
+    return replace(part, x=round(part.at * scale, 1), width=round(part.seconds * scale, 1), marks=marks)
