@@ -262,6 +262,7 @@ def _run_sandboxd(settings: Settings, engine: Engine, images: Images) -> None:
     from app.sandbox.daemon.usual import UsualTimes
     from app.sandbox.grants import TicketVerifier, public_key_path
     from app.sandbox.journal import Journal
+    from app.sandbox.taps.bundle import tap_files
 
     folder = settings.sandboxd_dir
     exercises = Exercises(settings.exercises_dir, prober_files)
@@ -276,6 +277,7 @@ def _run_sandboxd(settings: Settings, engine: Engine, images: Images) -> None:
             Journal(folder / "journal"),
             Admission(capacity(settings.sandbox_memory_mb, settings.sandbox_slots)),
             UsualTimes(folder / "usual.json"),
+            tap_files(),
             instance=str(settings.home),
         )
         verifier = TicketVerifier(public_key_path(settings.home), settings.live_base_url)

@@ -1,7 +1,7 @@
-"""sandboxd on a desk: the real daemon over the fake engine, in a thread of the test, spoken to through its real sockets.
+"""sandboxd on a desk: the real daemon in a thread of the test, spoken to through its real sockets.
 
-Only two things are played: services (the fake engine's scripts) and the prober, which runs as a plain process of this machine
-with the script that a test gives it, so that the two pipes between them are real.
+Over the fake engine two things are played: services (its scripts) and the prober, which runs as a plain process of this machine
+with the script that a test gives it, so that the two pipes between them are real. A test may bring a real engine instead.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from app.sandbox.admission import Admission, Capacity
 from app.sandbox.client import SandboxdClient
 from app.sandbox.daemon.exercises import Exercises
 from app.sandbox.daemon.life import Clock
-from app.sandbox.daemon.preparation import NoTrees, Preparation
+from app.sandbox.daemon.preparation import Images, NoTrees, Preparation
 from app.sandbox.daemon.sandboxes import Sandboxes
 from app.sandbox.daemon.server import running
 from app.sandbox.daemon.usual import UsualTimes
@@ -110,7 +110,7 @@ def new_id() -> str:
 
 
 class DeskEngine(FakeEngine):
-    """The fake engine, whose guests are processes of this machine.
+    """The fake engine, whose guests are processes of this machine: each runs the `run.py` among its files.
 
     Attributes:
         guests: every process that was attached.
@@ -175,13 +175,29 @@ class Desk:
     Attributes:
         hurry: seconds that are added to both clocks of the daemon.
         script: what the next prober runs, after `PRELUDE`.
+
+    Args:
+        engine: played, or real; then `images` are real as well.
+        write: writes the exercise.
+        tap_files: what a tap gets.
     """
 
-    def __init__(self, home: Path, engine: DeskEngine, capacity: Capacity) -> None:
+    def __init__(
+        self,
+        home: Path,
+        engine: Any,
+        capacity: Capacity,
+        *,
+        images: Images | None = None,
+        write: Callable[[Path], Exercise] = write_exercise,
+        tap_files: Mapping[str, bytes] | None = None,
+    ) -> None:
         self.home, self.engine, self.capacity = home, engine, capacity
+        self.images = images or NoTrees(TOP / "sandboxes")
+        self.tap_files = tap_files or {}
         self.hurry = 0.0
         self.script = PASSES
-        self.exercise = write_exercise(home / "exercises")
+        self.exercise = write(home / "exercises")
         self.mint = TicketMint.open(home)
         self.loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._run, name="sandboxd")
@@ -225,16 +241,16 @@ class Desk:
         sandbox_id = sandbox_id or new_id()
         return self.client.launch(
             sandbox_id,
-            exercise_id="echo",
+            exercise_id=self.exercise.id,
             content_hash=self.exercise.content_hash,
             purpose=purpose,
             owner=owner or f"owner-of-{sandbox_id}",
             files=files or {},
         )
 
-    def ready(self, **how: Any) -> pb.Sandbox:
+    def ready(self, within: float = 5.0, **how: Any) -> pb.Sandbox:
         """Launch and wait until it is ready."""
-        return self.until(self.launch(**how).id, lambda now: now.state == "ready")
+        return self.until(self.launch(**how).id, lambda now: now.state == "ready", within)
 
     def until(self, sandbox_id: str, holds: Callable[[pb.Sandbox], bool], within: float = 5.0) -> pb.Sandbox:
         """Look until `holds`; fails with the last look."""
@@ -248,7 +264,7 @@ class Desk:
         """Run the checks with this script as the prober; all events."""
         self.script = script
         self.do(self._reload())
-        return list(self.client.run(sandbox_id, seed=7, timeout=20, **how))
+        return list(self.client.run(sandbox_id, seed=7, timeout=30, **how))
 
     # Inside
 
@@ -273,7 +289,7 @@ class Desk:
     async def _serve(self) -> None:
         exercises = Exercises(self.home / "exercises", self.prober_files)
         exercises.reload()
-        images = Preparation(NoTrees(TOP / "sandboxes"))
+        images = Preparation(self.images)
         self.sandboxes = Sandboxes(
             self.engine,
             exercises,
@@ -281,6 +297,7 @@ class Desk:
             Journal(self.sockets / "journal"),
             Admission(self.capacity, clock=self._monotonic),
             UsualTimes(self.sockets / "usual.json"),
+            self.tap_files,
             instance="desk",
             clock=Clock(self._monotonic, lambda: time.time() + self.hurry),
         )
@@ -294,9 +311,9 @@ class Desk:
 
 
 @contextmanager
-def desk(home: Path, engine: DeskEngine | None = None, capacity: Capacity = PLENTY) -> Iterator[Desk]:
+def desk(home: Path, engine: Any = None, capacity: Capacity = PLENTY, **how: Any) -> Iterator[Desk]:
     """A running daemon over `home`; ended in any case."""
-    found = Desk(home, engine or DeskEngine(), capacity)
+    found = Desk(home, engine or DeskEngine(), capacity, **how)
     found.start()
     try:
         yield found

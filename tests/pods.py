@@ -188,6 +188,14 @@ async def store(anyio_backend: str) -> ImageStore:
     return store
 
 
+@pytest.fixture(scope="session")
+def ready_store() -> ImageStore:
+    """The store with what a sandbox with taps needs, for tests without a loop of their own."""
+    store = images()
+    asyncio.run(store.prepare(["agent", "python", "prober", "tap"]))
+    return store
+
+
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("home")

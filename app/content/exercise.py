@@ -94,6 +94,12 @@ class EdgeDef(Strict):
     to: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]*:[0-9]{1,5}$")]
     protocol: Literal["http", "grpc", "amqp", "postgres", "tcp"]
 
+    @property
+    def target(self) -> tuple[str, int]:
+        """The upstream and its port."""
+        name, port = self.to.split(":")
+        return name, int(port)
+
 
 class SandboxDef(Strict):
     """`sandbox:`"""

@@ -1,5 +1,5 @@
 """Fixtures of this suite."""
 
-from tests.pods import anyio_backend, embedded, engine, home, spawner, store
+from tests.pods import anyio_backend, embedded, engine, home, ready_store, spawner, store
 
-__all__ = ["anyio_backend", "embedded", "engine", "home", "spawner", "store"]
+__all__ = ["anyio_backend", "embedded", "engine", "home", "ready_store", "spawner", "store"]

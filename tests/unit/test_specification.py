@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from app.content.exercise import load_exercise
-from app.errors import NotFound
+from app.errors import InvalidInput, NotFound
 from app.sandbox.daemon.exercises import Exercises, LoadedExercise
 from app.sandbox.daemon.preparation import NoTrees
 from app.sandbox.daemon.specification import build, image_names, workspace
@@ -68,6 +68,23 @@ def test_edges_mean_two_segments_with_the_given_services_behind(tmp_path: Path) 
     spec, services = built(edged)
     assert spec.two_segments
     assert {name: s.segment for name, s in services.items()} == {"web": "front", "peer": "back", "batch": "front"}
+
+
+def test_edges_add_one_tap_for_each_upstream_to_the_ceilings(tmp_path: Path) -> None:
+    plain, _ = built(loaded(tmp_path))
+    both = '  edges: [{from: web, to: "peer:9000", protocol: tcp}, {from: batch, to: "peer:9001", protocol: http}]\nworkspace:'
+    edged = loaded(tmp_path, **{"workspace:": both})
+    spec, _ = built(edged)
+    tap = NoTrees(TOP / "sandboxes").definition("tap").limits
+    assert spec.member_images == ("prober", "tap")
+    assert image_names(edged.exercise) == {"python", "prober", "tap"}
+    assert (spec.memory_mb - plain.memory_mb, spec.pids - plain.pids) == (tap.memory_mb, tap.pids)
+    assert spec.cpus == pytest.approx(plain.cpus + tap.cpus)
+
+
+def test_an_init_needs_an_image_that_knows_what_to_do_with_it(tmp_path: Path) -> None:
+    with pytest.raises(InvalidInput, match="`peer` has an `init`"):
+        built(loaded(tmp_path, **{"command: [python3, /given/peer.py]": "init: workspace/main.py"}))
 
 
 def test_an_unknown_image_is_named(tmp_path: Path) -> None:

@@ -30,6 +30,8 @@ class CleanState:
     async def make(self, record: Record, calls: Calls, files: Mapping[str, bytes]) -> None:
         """A clean state: given services first, then the learner's on the new workspace; manual ones wait again."""
         assert record.spec is not None
+        if record.taps is not None:
+            await record.taps.disarm_all()
         record.revision, record.files = await self._engine.put(record.id, files), files
         statuses = {status.full_name: status for status in await calls.statuses()}
         for service in record.spec.services:

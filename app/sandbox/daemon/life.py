@@ -13,11 +13,12 @@ from app.errors import PlatformError
 from app.sandbox.daemon.changes import Changes
 from app.sandbox.daemon.doctor import Doctor
 from app.sandbox.daemon.given import Given
-from app.sandbox.daemon.record import ISOLATION_STAGE, QUEUED_STAGE, Ending, Record, Stage
+from app.sandbox.daemon.record import ISOLATION_STAGE, QUEUED_STAGE, TAPS_STAGE, Ending, Record, Stage
 from app.sandbox.daemon.usual import UsualTimes
 from app.sandbox.engine import Engine
 from app.sandbox.journal import Journal
 from app.sandbox.model import EngineStatus, SandboxState, ServiceState
+from app.sandbox.taps.supervisor import Taps
 
 log = logging.getLogger(__name__)
 LAUNCH_SECONDS = 65.0  #: a little more than the engine allows itself
@@ -36,6 +37,9 @@ class Clock:
     wall: Callable[[], float] = field(default=time.time)
 
 
+TapMaker = Callable[[Record], Taps | None]  #: the taps that a sandbox needs, not started yet
+
+
 class Life:
     """Drives records through their states; shared by all sandboxes of a daemon."""
 
@@ -45,6 +49,7 @@ class Life:
         journal: Journal,
         changes: Changes,
         given: Given,
+        taps: TapMaker,
         usual: UsualTimes,
         doctor: Doctor,
         engine_gone: asyncio.Event,
@@ -54,6 +59,7 @@ class Life:
         self._journal = journal
         self._changes = changes
         self._given = given
+        self._taps = taps
         self._usual = usual
         self._doctor = doctor
         self._engine_gone = engine_gone
@@ -116,6 +122,12 @@ class Life:
     async def _open(self, record: Record) -> Ending | None:
         """Set up what is ours, let the learner's services run, and wait until the sandbox can be used."""
         deadline = self._clock.monotonic() + START_SECONDS
+        if (taps := self._taps(record)) is not None:
+            self._begin(record, TAPS_STAGE)
+            await taps.attach()
+            record.taps = taps
+            taps.follow(record.services)
+            self._finish(record, TAPS_STAGE, remember=True)
         await self._given_answer(record)
         failure = await self._given.set_up(record)
         await self._engine.release(record.id, failure)
@@ -139,6 +151,8 @@ class Life:
 
     def _take(self, record: Record, status: EngineStatus) -> None:
         record.status = status
+        if record.taps is not None:
+            record.taps.follow(status.services)
         if not record.revision:
             record.revision = next((s.files_revision for s in status.services if s.files_revision), "")
         for service in status.services:
@@ -175,6 +189,8 @@ class Life:
 
     async def _end(self, record: Record, ending: Ending) -> None:
         await self._move(record, SandboxState.STOPPING, reason=ending.reason, message=ending.message)
+        if record.taps is not None:
+            await record.taps.close()
         try:
             async with asyncio.timeout(STOP_SECONDS):
                 await self._engine.stop(record.id)

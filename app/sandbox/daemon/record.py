@@ -9,10 +9,12 @@ from dataclasses import dataclass, field
 from app.sandbox.daemon.exercises import LoadedExercise
 from app.sandbox.journal import Entry
 from app.sandbox.model import EngineStatus, Purpose, SandboxSpec, SandboxState, ServiceSpec, ServiceState, ServiceStatus
+from app.sandbox.taps.supervisor import Taps
 
 ENDED = frozenset({ServiceState.EXITED, ServiceState.CRASHED, ServiceState.STOPPED, ServiceState.FAILED})
 QUEUED_STAGE = "queued"
 ISOLATION_STAGE = "isolation"
+TAPS_STAGE = "taps"
 _NOTES_KEPT = 50
 _INIT_FOLDER = "workspace/"
 
@@ -49,6 +51,7 @@ class Record:
         files: the workspace that was last put.
         revision: of that workspace; empty until the engine told one.
         set_up: given service -> the file that it was last set up with.
+        taps: None when its exercise has no edges, or they are not attached yet.
         notes: what people should know besides the engine's events.
         expires: monotonic time of its end; None until it is ready.
         touched: monotonic time of the last interaction.
@@ -64,6 +67,7 @@ class Record:
     files: Mapping[str, bytes] = field(default_factory=dict)
     revision: str = ""
     set_up: dict[str, bytes] = field(default_factory=dict)
+    taps: Taps | None = None
     notes: list[str] = field(default_factory=list)
     stages: list[Stage] = field(default_factory=list)
     ttl_seconds: float = 0.0
@@ -95,7 +99,7 @@ class Record:
 
     def forget(self) -> None:
         """It is gone: let go of everything but the facts."""
-        self.loaded = self.spec = self.status = None
+        self.loaded = self.spec = self.status = self.taps = None
         self.files = {}
         self.set_up = {}
 

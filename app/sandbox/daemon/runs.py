@@ -57,7 +57,7 @@ class Runs:
             raise InvalidInput(f"There is no check `{min(unknown)[:48]}`.", code="unknown-check")
         merged = None if files is None else specification.workspace(record.loaded, files)
         calls = Calls(self._engine, record, self._sandboxes.given, self._sandboxes.changes)
-        run = ProberRun(self._engine, Job(record.loaded, record.spec, record.purpose, seed, only), calls)
+        run = ProberRun(self._engine, Job(record.loaded, record.spec, record.purpose, seed, only), calls, lambda: record.taps)
         async with self._claimed(record):
             error = ""
             try:

@@ -18,11 +18,13 @@ from app.sandbox.daemon.exercises import Exercises, LoadedExercise
 from app.sandbox.daemon.given import Given
 from app.sandbox.daemon.life import Clock, Life, stage_key
 from app.sandbox.daemon.preparation import Preparation
-from app.sandbox.daemon.record import ISOLATION_STAGE, QUEUED_STAGE, Ending, Record, Stage
+from app.sandbox.daemon.record import ISOLATION_STAGE, QUEUED_STAGE, TAPS_STAGE, Ending, Record, Stage
 from app.sandbox.daemon.usual import UsualTimes
 from app.sandbox.engine import Engine
 from app.sandbox.journal import Entry, Journal
 from app.sandbox.model import Purpose, SandboxSpec, SandboxState
+from app.sandbox.taps.model import TAP_IMAGE, plans
+from app.sandbox.taps.supervisor import Taps
 
 log = logging.getLogger(__name__)
 IDLE_SECONDS = 20 * 60.0  #: without any interaction, practice only
@@ -32,6 +34,7 @@ LISTED_SECONDS = 10 * 60.0  #: how long a gone sandbox is still listed
 REMEMBERED_SECONDS = 24 * 3600.0  #: how long its id is refused to start again
 CHECKING_TTL_MINUTES = 15  #: gradings and proofs that nobody stopped
 _ISOLATION_SECONDS = 0.5
+_TAPS_SECONDS = 0.5
 _ID = re.compile(r"[0-9a-z]{8,40}")
 _REASON = re.compile(r"[a-z-]{1,32}")
 
@@ -59,6 +62,7 @@ class Sandboxes:
         journal: Journal,
         admission: Admission,
         usual: UsualTimes,
+        tap_files: Mapping[str, bytes],
         *,
         instance: str,
         clock: Clock | None = None,
@@ -72,10 +76,13 @@ class Sandboxes:
         self.clock = clock or Clock()
         self._journal = journal
         self._instance = instance
+        self._tap_files = tap_files
         self.doctor = Doctor(engine)
         self.engine_gone = asyncio.Event()
         self.given = Given(engine, images.definition, self.changes)
-        self.life = Life(engine, journal, self.changes, self.given, usual, self.doctor, self.engine_gone, self.clock)
+        self.life = Life(
+            engine, journal, self.changes, self.given, self._make_taps, usual, self.doctor, self.engine_gone, self.clock
+        )  # fmt: skip
         self._records: dict[str, Record] = {}
         self._lives: set[asyncio.Task[None]] = set()
         self._ticker: asyncio.Task[None] | None = None
@@ -251,6 +258,8 @@ class Sandboxes:
         record.touched = self.clock.monotonic()
         record.ending = asyncio.get_running_loop().create_future()
         record.stages = [Stage(QUEUED_STAGE), Stage(ISOLATION_STAGE, self.usual.get(ISOLATION_STAGE, _ISOLATION_SECONDS))]
+        if TAP_IMAGE in spec.member_images:
+            record.stages.append(Stage(TAPS_STAGE, self.usual.get(stage_key(loaded.id, Stage(TAPS_STAGE)), _TAPS_SECONDS)))
         for service in spec.services:
             if service.start == "launch":
                 stage = Stage(service.name)
@@ -258,6 +267,28 @@ class Sandboxes:
                 stage.usual = self.usual.get(stage_key(loaded.id, stage), usual)
                 record.stages.append(stage)
         return record
+
+    def _make_taps(self, record: Record) -> Taps | None:
+        assert record.loaded is not None
+        assert record.spec is not None
+        wanted = plans(record.loaded.exercise.definition.sandbox.edges)
+        if not wanted:
+            return None
+
+        def note(text: str) -> None:
+            record.note(text)
+            self.changes.publish(record.id)
+
+        return Taps(
+            self.engine,
+            record.id,
+            wanted,
+            self._tap_files,
+            self.images.definition(TAP_IMAGE).default_limits,
+            (service.name for service in record.spec.services if not service.given),
+            note=note,
+            give_up=lambda why: self._wish(record, Ending("failed", why)),
+        )
 
     async def _live(self, record: Record) -> None:
         try:

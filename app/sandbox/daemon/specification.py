@@ -10,6 +10,7 @@ from app.errors import InvalidInput, TooLarge
 from app.sandbox.daemon.exercises import LoadedExercise
 from app.sandbox.images.definition import ImageDefinition
 from app.sandbox.model import Limits, ReadyProbe, SandboxSpec, ServiceSpec
+from app.sandbox.taps.model import TAP_IMAGE, plans
 
 PROBER_IMAGE = "prober"
 SECRETS = ("prober_password", "control_token")
@@ -61,7 +62,10 @@ def build(
     """
     sandbox = loaded.exercise.definition.sandbox
     services = tuple(_service(name, service, loaded, definition(service.image)) for name, service in sandbox.services.items())
+    members = member_images(loaded.exercise)
     parts = [*(s.limits for s in services for _ in range(s.replicas)), _PROBER_LIMITS, _KEEPER_LIMITS]
+    if TAP_IMAGE in members:
+        parts += [definition(TAP_IMAGE).default_limits] * len(plans(sandbox.edges))
     return SandboxSpec(
         id=sandbox_id,
         services=services,
@@ -69,7 +73,7 @@ def build(
         two_segments=bool(sandbox.edges),
         secrets={name: secrets.token_urlsafe(24) for name in SECRETS},
         labels={"instance": instance, "exercise": loaded.id},
-        member_images=(PROBER_IMAGE,),
+        member_images=members,
         memory_mb=sum(part.memory_mb for part in parts),
         cpus=max(1.0, sum(part.cpus for part in parts)),
         pids=sum(part.pids for part in parts),
@@ -78,7 +82,12 @@ def build(
 
 def image_names(exercise: Exercise) -> frozenset[str]:
     """Images without which the exercise cannot be started and checked."""
-    return frozenset(s.image for s in exercise.definition.sandbox.services.values()) | {PROBER_IMAGE}
+    return frozenset(s.image for s in exercise.definition.sandbox.services.values()).union(member_images(exercise))
+
+
+def member_images(exercise: Exercise) -> tuple[str, ...]:
+    """Images of the guests of its sandboxes: the prober, and a tap for each upstream."""
+    return (PROBER_IMAGE, TAP_IMAGE) if exercise.definition.sandbox.edges else (PROBER_IMAGE,)
 
 
 def _service(name: str, service: ServiceDef, loaded: LoadedExercise, image: ImageDefinition) -> ServiceSpec:

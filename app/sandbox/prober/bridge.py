@@ -6,9 +6,10 @@ import asyncio
 import json
 import logging
 import time
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from app.errors import PlatformError
@@ -30,6 +31,7 @@ from app.sandbox.prober.frames import (
     read_frames,
 )
 from app.sandbox.prober.score import Tally
+from app.sandbox.taps.supervisor import Taps
 
 log = logging.getLogger(__name__)
 COMMAND = ("/usr/bin/python3", "-I", "/member/run.py")
@@ -38,6 +40,8 @@ MAX_SCALE = 6.0  #: the prober keeps the stretched cap itself; this one is for a
 EXIT_SECONDS = 5.0  #: between the last frame and its end
 MAX_CALLS_AT_ONCE = 32
 MAX_NOTES = 2000
+TRACE_OF_FAILED = (60, 240)  #: events that a report keeps of a check: its first and its last ones
+TRACE_OF_PASSED = (20, 80)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,12 +91,16 @@ class Job:
 class ProberRun:
     """The prober at work on one sandbox."""
 
-    def __init__(self, engine: Engine, job: Job, calls: Calls) -> None:
+    def __init__(self, engine: Engine, job: Job, calls: Calls, taps: Callable[[], Taps | None]) -> None:
         self._engine = engine
         self._job = job
         self._calls = calls
+        self._find_taps = taps
+        self._taps: Taps | None = None
+        self._seen = 0  #: number of the last tap event before the check that runs
+        self._fault: PlatformError | None = None
         self._events: asyncio.Queue[pb.RunEvent | None] = asyncio.Queue(256)
-        self._answering: set[asyncio.Task[None]] = set()
+        self._answering: dict[asyncio.Task[None], str] = {}  #: what was asked
         self._began = 0.0
         self._finished = False
         self._notes = 0
@@ -104,30 +112,51 @@ class ProberRun:
 
         Raises:
             ProberFault: it died, broke its protocol or exceeded its time.
-            PlatformError: the engine.
+            PlatformError: the engine, or a tap.
         """
         self._began = time.monotonic()
+        self._taps = self._find_taps()
+        if self._taps is not None:
+            self._seen = await self._taps.mark()
         member = await self._attach()
         pump = asyncio.create_task(self._pump(member), name=f"prober of {self._job.spec.id}")
+        if self._taps is not None:
+            self._taps.on_fault = partial(self._abort, pump)
         try:
             yield pb.RunEvent(stage=pb.Stage(name="attach", seconds=time.monotonic() - self._began, done=True))
             while (event := await self._events.get()) is not None:
                 yield event
+            if self._fault is not None:
+                raise self._fault
             await pump
         finally:
+            if self._taps is not None:
+                self._taps.on_fault = None
             pump.cancel()
             await asyncio.gather(pump, return_exceptions=True)
             await member.kill()
+            await self._disarm()
 
     async def _attach(self) -> Member:
         files = {**self._job.loaded.prober, "job.json": self._job.as_json()}
         return await self._engine.attach(self._job.spec.id, MemberSpec(PROBER_IMAGE, PROBER_IMAGE, COMMAND, files))
 
+    def _abort(self, pump: asyncio.Task[None], fault: PlatformError) -> None:
+        """What is seen from here on proves nothing."""
+        self._fault = self._fault or fault
+        pump.cancel()
+
+    async def _disarm(self) -> None:
+        """No rule outlives its check, let alone its run."""
+        if self._taps is not None:
+            with suppress(PlatformError):  # a tap that has ended has no rules
+                await self._taps.disarm_all()
+
     async def _pump(self, member: Member) -> None:
         try:
             await self._listen(member)
         finally:
-            for task in self._answering:
+            for task in [*self._answering]:
                 task.cancel()
             await self._events.put(None)
 
@@ -155,7 +184,7 @@ class ProberRun:
                 self.tally.start(frame.id)
                 await self._tell(check_started=frame.id)
             case CheckFinished():
-                await self._tell(check_finished=self.tally.finish(frame))
+                await self._end_check(frame)
             case NoteFrame():
                 self._notes += 1
                 if self._notes <= MAX_NOTES:
@@ -168,6 +197,27 @@ class ProberRun:
                 self.scale = frame.scale
                 self._finished = True
 
+    async def _end_check(self, frame: CheckFinished) -> None:
+        result = self.tally.finish(frame)
+        trace = b""
+        if self._taps is not None:
+            for task in [task for task, op in self._answering.items() if op.startswith("tap_")]:
+                task.cancel()  # whoever asked is gone
+            await self._taps.disarm_all()
+            trace = await self._trace(self._taps, frame)
+        await self._tell(check_finished=result)
+        if trace:
+            await self._tell(trace=trace)
+
+    async def _trace(self, taps: Taps, frame: CheckFinished) -> bytes:
+        """What the taps saw since the check before, cut to what a report can show."""
+        before, self._seen = self._seen, await taps.mark()
+        first, last = TRACE_OF_PASSED if frame.status == "passed" else TRACE_OF_FAILED
+        events, dropped = taps.history.ends(before, self._seen, first, last)
+        for event in events:
+            event["at"] = round(event["at"] - self._began, 6)
+        return json.dumps({"check": frame.id, "events": events, "dropped": dropped}, ensure_ascii=False).encode()
+
     async def _tell(self, **event: Any) -> None:
         await self._events.put(pb.RunEvent(**event))
 
@@ -176,8 +226,8 @@ class ProberRun:
         if len(self._answering) >= MAX_CALLS_AT_ONCE:
             raise ProberFault("The prober asked too much at once.")
         task = asyncio.create_task(self._reply(call, member), name=f"{call.op} for the prober")
-        self._answering.add(task)
-        task.add_done_callback(self._answering.discard)
+        self._answering[task] = call.op
+        task.add_done_callback(self._answering.pop)
 
     async def _reply(self, call: Call, member: Member) -> None:
         reply = await self._calls.answer(call)

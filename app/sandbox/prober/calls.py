@@ -1,4 +1,4 @@
-"""What the prober may ask of the sandbox that it probes: faults, states and logs of its services."""
+"""What the prober may ask of the sandbox that it probes: faults, states and logs of its services, and its taps."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ import time
 from contextlib import suppress
 from typing import Any
 
-from app.errors import PlatformError
+from app.errors import InvalidInput, NotFound, PlatformError
 from app.sandbox.daemon.changes import Changes
 from app.sandbox.daemon.given import Given
 from app.sandbox.daemon.record import ENDED, Record
 from app.sandbox.engine import Engine, NoSuchService
 from app.sandbox.model import ServiceStatus
 from app.sandbox.prober.frames import Call
+from app.sandbox.taps.supervisor import Taps
 
 _LOOK_AGAIN_SECONDS = 0.5
 
@@ -53,11 +54,49 @@ class Calls:
                 return await self._set_up(call.service)
             case "scale":
                 return await engine.scale(sandbox, call.service, call.replicas)
+            case "start" | "stop" | "kill" | "pause" | "resume" | "restart":
+                return await self._act(call.op, call.service)
             case _:
-                await self._remember(call.service)
-                action = engine.stop_service if call.op == "stop" else getattr(engine, call.op)
-                await action(sandbox, call.service)
-                return await self._set_up(call.service) if call.op == "restart" else None
+                return await self._ask_taps(call, self._taps)
+
+    async def _act(self, op: str, service: str) -> None:
+        await self._remember(service)
+        engine = self._engine
+        action = engine.stop_service if op == "stop" else getattr(engine, op)
+        await action(self._record.id, service)
+        if op == "restart":
+            await self._set_up(service)
+
+    @property
+    def _taps(self) -> Taps:
+        if self._record.taps is None:
+            raise NotFound("This exercise has no edges, so it has no taps.", code="no-such-edge")
+        return self._record.taps
+
+    async def _ask_taps(self, call: Call, taps: Taps) -> Any:
+        rule = call.rule
+        match call.op:
+            case "tap_arm" if isinstance(rule, dict):
+                return {"rule": await taps.arm(call.upstream, rule, self._take_step)}
+            case "tap_disarm" if isinstance(rule, str):
+                return await taps.disarm(rule) if rule else await taps.disarm_all()
+            case "tap_await" if isinstance(rule, str):
+                fired, seen = await taps.reach(rule, call.count, call.timeout)
+                return {"fired": fired, "events": seen}
+            case "tap_trace":
+                return (await taps.trace(call.after))._asdict()
+            case "tap_mark":
+                return {"seq": await taps.mark()}
+            case "tap_cut":
+                return await taps.cut(call.upstream, call.client)
+        raise InvalidInput(f"`rule` of {call.op} is {'an object' if call.op == 'tap_arm' else 'the id of a rule'}.")
+
+    async def _take_step(self, do: str, service: str, seconds: float) -> None:
+        """A step of a compound rule."""
+        if do != "await_exit":
+            await self._act(do, service)
+        elif "timeout" in await self._await_exit(service, seconds):
+            raise PlatformError(f"`{service}` does not end.", code="no-exit")
 
     async def statuses(self) -> tuple[ServiceStatus, ...]:
         """All replicas as they are now."""

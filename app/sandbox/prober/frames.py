@@ -120,11 +120,19 @@ class Call(Frame):
 
     type: Literal["call"]
     n: int = Field(ge=0, lt=1 << 53)
-    op: Literal["status", "start", "stop", "kill", "pause", "resume", "restart", "scale", "await_exit", "logs", "reset"]
+    op: Literal[
+        "status", "start", "stop", "kill", "pause", "resume", "restart", "scale", "await_exit", "logs", "reset",
+        "tap_arm", "tap_disarm", "tap_await", "tap_trace", "tap_mark", "tap_cut",
+    ]  # fmt: skip
     service: Annotated[str, StringConstraints(max_length=40)] = ""
     replicas: int = Field(default=1, ge=0, le=8)
     timeout: float = Field(default=10.0, ge=0, le=120)
     offset: int = Field(default=0, ge=0)
+    upstream: Annotated[str, StringConstraints(max_length=40)] = ""
+    client: Annotated[str, StringConstraints(max_length=40)] = Field(default="", alias="from")
+    rule: dict[str, Any] | Annotated[str, StringConstraints(max_length=40)] = ""
+    count: int = Field(default=1, ge=0, le=1000)
+    after: int = Field(default=0, ge=0)
 
 
 AnyFrame = StageFrame | CheckStarted | CheckFinished | NoteFrame | Finished | Call

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ class Settings:
         upstream: name of the upstream, looked up in the hosts file at each connection.
         listen: port -> protocol.
         edges: pairs of a client service and a port that it may use.
-        address: where to listen; empty: everywhere.
+        address: where to listen, by default the guest's address on the front segment; empty: everywhere.
     """
 
     upstream: str
@@ -36,7 +37,7 @@ class Settings:
             data["upstream"],
             {int(item["port"]): str(item["protocol"]) for item in data["listen"]},
             frozenset((str(edge["from"]), int(edge["port"])) for edge in data["edges"]),
-            data.get("address", ""),
+            data.get("address", os.environ.get("SOTY_ADDRESS", "")),
         )
 
     def may(self, replica: str, port: int) -> bool:
