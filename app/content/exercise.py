@@ -12,6 +12,7 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator, model_validator
 
 from app.content.source import read_yaml
+from app.content.topology import topology_problems
 from app.errors import ContentInvalid, Problem
 
 Lang = Literal["ru", "en"]
@@ -75,7 +76,7 @@ class ServiceDef(Strict):
     prepare: list[str] = []
     ready: ReadyDef | None = None
     limits: LimitsDef = LimitsDef()
-    init: str | None = None
+    init: str | None = None  #: `workspace/schema.sql`: a file of the learner's that the image's `init` command is fed
     about: Text | None = None  #: one line that the page shows beside the service
 
     @field_validator("env")
@@ -119,16 +120,6 @@ class SandboxDef(Strict):
             if re.search(r"-[0-9]+$", name):
                 raise ValueError(f"`{name}` looks like a replica; names must not end in -<number>")
         return value
-
-    @model_validator(mode="after")
-    def _edges_lead_somewhere(self) -> Self:
-        for edge in self.edges:
-            target, port = edge.to.split(":")
-            if edge.from_ not in self.services or target not in self.services:
-                raise ValueError(f"edge {edge.from_} -> {edge.to} names an unknown service")
-            if not 0 < int(port) < 65536:
-                raise ValueError(f"edge to {edge.to}: the port must be 1..65535")
-        return self
 
 
 class EditableDef(Strict):
@@ -298,6 +289,8 @@ def load_exercise(folder: Path) -> Exercise:
     for index, item in enumerate(definition.workspace.editable):
         if not (folder / "starter" / item.path).is_file():
             problems.append(source.problem(("workspace", "editable", index), f"`starter/{item.path}` is missing"))
+    paths = {*read_tree(folder / "starter"), *(item.path for item in definition.workspace.editable)}
+    problems += topology_problems(source, definition.sandbox, paths)
     folders = [("reference", definition.reference), *(("accepted", name) for name in definition.accepted)]
     folders += [("mutants", mutant.dir) for mutant in definition.mutants]
     for key, name in folders:

@@ -183,9 +183,9 @@ def _starting(live: pb.Sandbox) -> Progress:
 
 
 def _start_stages(live: pb.Sandbox, seconds: float) -> list[StageReport]:
-    """`sandbox`: until isolation stands, the wait for a place included; `ready`: from then on; then each service."""
-    named = {stage.name: stage.seconds for stage in live.stages}
-    isolated = named.pop("queued", 0.0) + named.pop("isolation", 0.0)
+    """`sandbox`: until isolation and taps stand, the wait for a place included; `ready`: from then on; then each service."""
+    named = {stage.name: stage.seconds for stage in live.stages if stage.name != "init"}
+    isolated = sum(named.pop(name, 0.0) for name in ("queued", "isolation", "taps"))
     services = [StageReport(f"service:{name}", round(value, 3)) for name, value in named.items()]
     return [StageReport("sandbox", round(isolated, 3)), StageReport("ready", round(max(0.0, seconds - isolated), 3)), *services]
 

@@ -13,7 +13,7 @@ from app.errors import PlatformError
 from app.sandbox.daemon.changes import Changes
 from app.sandbox.daemon.doctor import Doctor
 from app.sandbox.daemon.given import Given
-from app.sandbox.daemon.record import ISOLATION_STAGE, QUEUED_STAGE, TAPS_STAGE, Ending, Record, Stage
+from app.sandbox.daemon.record import INIT_STAGE, ISOLATION_STAGE, QUEUED_STAGE, TAPS_STAGE, Ending, Record, Stage
 from app.sandbox.daemon.usual import UsualTimes
 from app.sandbox.engine import Engine
 from app.sandbox.journal import Journal
@@ -129,7 +129,9 @@ class Life:
             taps.follow(record.services)
             self._finish(record, TAPS_STAGE, remember=True)
         await self._given_answer(record)
+        self._begin(record, INIT_STAGE)
         failure = await self._given.set_up(record)
+        self._finish(record, INIT_STAGE, remember=True)
         await self._engine.release(record.id, failure)
         return await self._settle(record, deadline)
 

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from app.content.topology import INIT_FOLDER
 from app.sandbox.daemon.exercises import LoadedExercise
 from app.sandbox.journal import Entry
 from app.sandbox.model import EngineStatus, Purpose, SandboxSpec, SandboxState, ServiceSpec, ServiceState, ServiceStatus
@@ -15,8 +16,8 @@ ENDED = frozenset({ServiceState.EXITED, ServiceState.CRASHED, ServiceState.STOPP
 QUEUED_STAGE = "queued"
 ISOLATION_STAGE = "isolation"
 TAPS_STAGE = "taps"
+INIT_STAGE = "init"
 _NOTES_KEPT = 50
-_INIT_FOLDER = "workspace/"
 
 
 @dataclass(slots=True)
@@ -110,7 +111,7 @@ class Record:
     def init_path(self, service: str) -> str | None:
         """File of the workspace that a given service is set up with."""
         definition = self.loaded.exercise.definition.sandbox.services.get(service) if self.loaded else None
-        return definition.init.removeprefix(_INIT_FOLDER) if definition and definition.init else None
+        return definition.init.removeprefix(INIT_FOLDER) if definition and definition.init else None
 
     @property
     def idle_at(self) -> float | None:

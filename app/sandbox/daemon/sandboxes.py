@@ -18,7 +18,7 @@ from app.sandbox.daemon.exercises import Exercises, LoadedExercise
 from app.sandbox.daemon.given import Given
 from app.sandbox.daemon.life import Clock, Life, stage_key
 from app.sandbox.daemon.preparation import Preparation
-from app.sandbox.daemon.record import ISOLATION_STAGE, QUEUED_STAGE, TAPS_STAGE, Ending, Record, Stage
+from app.sandbox.daemon.record import INIT_STAGE, ISOLATION_STAGE, QUEUED_STAGE, TAPS_STAGE, Ending, Record, Stage
 from app.sandbox.daemon.usual import UsualTimes
 from app.sandbox.engine import Engine
 from app.sandbox.journal import Entry, Journal
@@ -35,6 +35,7 @@ REMEMBERED_SECONDS = 24 * 3600.0  #: how long its id is refused to start again
 CHECKING_TTL_MINUTES = 15  #: gradings and proofs that nobody stopped
 _ISOLATION_SECONDS = 0.5
 _TAPS_SECONDS = 0.5
+_INIT_SECONDS = 0.5
 _ID = re.compile(r"[0-9a-z]{8,40}")
 _REASON = re.compile(r"[a-z-]{1,32}")
 
@@ -259,14 +260,19 @@ class Sandboxes:
         record.ending = asyncio.get_running_loop().create_future()
         record.stages = [Stage(QUEUED_STAGE), Stage(ISOLATION_STAGE, self.usual.get(ISOLATION_STAGE, _ISOLATION_SECONDS))]
         if TAP_IMAGE in spec.member_images:
-            record.stages.append(Stage(TAPS_STAGE, self.usual.get(stage_key(loaded.id, Stage(TAPS_STAGE)), _TAPS_SECONDS)))
+            record.stages.append(self._stage(loaded, TAPS_STAGE, _TAPS_SECONDS))
         for service in spec.services:
             if service.start == "launch":
-                stage = Stage(service.name)
                 usual = self.images.definition(service.image).ready.usual_seconds
-                stage.usual = self.usual.get(stage_key(loaded.id, stage), usual)
-                record.stages.append(stage)
+                record.stages.append(self._stage(loaded, service.name, usual))
+        if any(record.init_path(service.name) for service in spec.services):
+            record.stages.append(self._stage(loaded, INIT_STAGE, _INIT_SECONDS))
         return record
+
+    def _stage(self, loaded: LoadedExercise, name: str, usual: float) -> Stage:
+        stage = Stage(name)
+        stage.usual = self.usual.get(stage_key(loaded.id, stage), usual)
+        return stage
 
     def _make_taps(self, record: Record) -> Taps | None:
         assert record.loaded is not None
