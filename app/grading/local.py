@@ -77,6 +77,11 @@ class LocalGrader:
         """The engine that really runs the sandboxes."""
         return self._client.doctor().engine
 
+    @property
+    def client(self) -> SandboxdClient:
+        """The private `sandboxd`, for whoever needs more of it than a report."""
+        return self._client
+
     def grade(
         self,
         exercise: Exercise,

