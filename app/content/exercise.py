@@ -58,7 +58,7 @@ class LimitsDef(Strict):
 class ReadyDef(Strict):
     """`ready:` of a service; what is absent comes from the image."""
 
-    kind: Literal["tcp", "http", "amqp", "none"] = "tcp"
+    kind: Literal["tcp", "http", "amqp", "postgres", "none"] = "tcp"
     port: int = Field(default=0, ge=0, le=65535)
     path: str = "/"
 

@@ -65,7 +65,7 @@ class Limits:
 class ReadyProbe:
     """How the engine learns that a service answers. `none` means: ready as soon as it runs."""
 
-    kind: Literal["tcp", "http", "amqp", "none"] = "none"
+    kind: Literal["tcp", "http", "amqp", "postgres", "none"] = "none"
     port: int = 0
     path: str = "/"
 

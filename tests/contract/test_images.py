@@ -231,7 +231,7 @@ def test_a_cancelled_preparation_leaves_no_process_and_can_be_taken_up_again(sto
     assert seen[-1].step is Step.READY
 
 
-@pytest.mark.parametrize("name", ["agent", "prober", "python", "rabbitmq"])
+@pytest.mark.parametrize("name", ["agent", "postgres", "prober", "python", "rabbitmq"])
 def test_a_tree_is_readable_by_everyone_and_holds_nothing_dangerous(store: ImageStore, name: str) -> None:
     root = store.require(name).root
     for folder, folders, files in os.walk(root):

@@ -34,7 +34,7 @@ class FileDef(Strict):
 class ReadyDef(Strict):
     """How to see that the service answers, and how long that usually takes on a quiet two-core machine."""
 
-    kind: Literal["tcp", "http", "amqp", "none"]
+    kind: Literal["tcp", "http", "amqp", "postgres", "none"]
     port: int = Field(default=0, ge=0, le=65535)
     path: str = "/"
     usual_seconds: float = Field(default=1.0, gt=0, le=120)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import socket
+import struct
 from collections.abc import Callable
 
 from ..loop import READ, WRITE, Loop, Timer
@@ -13,6 +14,9 @@ _FIRST_PAUSE_S, _LONGEST_PAUSE_S, _GROWTH = 0.015, 0.25, 1.25
 _CONNECT_S, _ANSWER_S = 0.15, 2.0
 _MOST_BYTES = 4096
 _AMQP_HELLO = b"AMQP\x00\x00\x09\x01"
+_POSTGRES_PARAMETERS = b"user\0prober\0database\0postgres\0\0"
+#: Length, protocol 3.0, parameters. An account that the image has: a name that nobody knows would be a line in its log.
+_POSTGRES_HELLO = struct.pack("!II", 8 + len(_POSTGRES_PARAMETERS), 3 << 16) + _POSTGRES_PARAMETERS
 
 
 def _http_answers(data: bytes) -> bool | None:
@@ -28,6 +32,11 @@ def _amqp_answers(data: bytes) -> bool | None:
     if len(data) < 11:
         return None
     return data[0] == 1 and data[7:11] == b"\x00\x0a\x00\x0a"
+
+
+def _postgres_answers(data: bytes) -> bool | None:
+    """A server that is up asks for the password; one that is still starting answers with an error."""
+    return data[:1] == b"R"
 
 
 class Probe:
@@ -49,6 +58,9 @@ class Probe:
         elif kind == "amqp":
             self._judge = _amqp_answers
             self._question = _AMQP_HELLO
+        elif kind == "postgres":
+            self._judge = _postgres_answers
+            self._question = _POSTGRES_HELLO
         self._try()
 
     def stop(self) -> None:
