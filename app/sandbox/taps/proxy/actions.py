@@ -7,6 +7,7 @@ import time
 from typing import TYPE_CHECKING
 
 from .armed import Armed
+from .repeats import repeat
 from .trace import Event
 from .waiting import Item
 
@@ -43,6 +44,9 @@ def act(connection: Connection, flow: Flow, armed: Armed, event: Event, events: 
         connection.holds.begin(
             connection, flow, rule.id, unit, event, events, whole, options["seconds"], options["then"]
         )  # fmt: skip
+    elif do == "duplicate":
+        flow.out(unit)
+        repeat(connection, flow, unit, rule.id)
     elif do == "drop":
         connection.lost(events)
     elif do == "reset":

@@ -32,12 +32,17 @@ class Connection:
         self.client, self.upstream = End(self._lost), End(self._lost)
         self.up = Flow(self, "up", self.client, self.upstream)
         self.down = Flow(self, "down", self.upstream, self.client)
-        self._decoder = DECODERS[protocol](number)
+        self.decoder = DECODERS[protocol](number)
         self._decodes = True
         self.holed = ""  #: the rule whose black hole it is in
         self.over = False
         self._by = ""
         self.tell({"kind": "open", "size": 0}, "up", port=port)
+
+    @property
+    def begins(self) -> bool:
+        """Whether its client's socket is not read yet."""
+        return self.client.transport is None
 
     def tell(self, event: Event, direction: Direction, **more: Any) -> None:
         """Complete an event and trace it."""
@@ -64,7 +69,7 @@ class Connection:
             return None
         pieces: list[Piece] = []
         try:
-            self._decoder.feed(direction, data, now, pieces)
+            self.decoder.feed(direction, data, now, pieces)
         except Undecodable as error:
             self._give_up(direction, pieces, str(error))
             return None
@@ -82,12 +87,12 @@ class Connection:
 
     def rest(self, direction: Direction, ended: bool) -> list[Event]:
         """What the decoder kept back."""
-        return self._decoder.rest(direction, time.monotonic(), ended) if self._decodes else []
+        return self.decoder.rest(direction, time.monotonic(), ended) if self._decodes else []
 
     def lost(self, events: list[Event]) -> None:
         """A rule took these out of the stream."""
         if self._decodes:
-            self._decoder.lost(events)
+            self.decoder.lost(events)
 
     def act(self, flow: Flow, armed: Armed, event: Event, events: list[Event], unit: bytes, whole: bool) -> bool:
         """Let a rule treat a unit; whether it passes."""

@@ -64,7 +64,7 @@ class Decoder(Protocol):
         """A rule took these out of the stream: the receiver never sees them."""
 
 
-def show(payload: bytes) -> dict[str, Any]:
+def show(payload: bytes | bytearray) -> dict[str, Any]:
     """`body`, and `cut` when there was more; `payload` holds at most one character more than is shown, or its bytes."""
     text = payload[: 4 * MAX_TEXT].decode("utf-8", "replace")
     return {"body": text[:MAX_TEXT], "cut": True} if len(text) > MAX_TEXT or len(payload) > 4 * MAX_TEXT else {"body": text}

@@ -15,6 +15,8 @@ from .rules import THEN, RuleRefused, read_rule
 from .settings import Settings, belongs
 from .trace import Trace
 
+CONNECTING = 0.25  #: seconds that a sync waits for connections that are being made
+
 
 class Refused(Exception):
     """A question that cannot be answered; the text says why."""
@@ -48,9 +50,13 @@ class Desk:
         self.trace.flush()
         self._send(frame)
 
+    def number(self) -> int:
+        """A number that no other connection has."""
+        return next(self._numbers)
+
     def connect(self, replica: str, port: int) -> Connection:
         """A new connection of a client that may come."""
-        number = next(self._numbers)
+        number = self.number()
         connection = self.connections[number] = Connection(self, number, replica, port, self.settings.listen[port])
         return connection
 
@@ -59,7 +65,7 @@ class Desk:
         event = {
             "kind": "refused",
             "size": 0,
-            "conn": next(self._numbers),
+            "conn": self.number(),
             "from": replica or address,
             "dir": "up",
             "port": port,
@@ -84,7 +90,7 @@ class Desk:
         try:
             op = question.get("op")
             if op == "sync":
-                self._soon(2, number)
+                self._soon(2, number, asyncio.get_running_loop().time() + CONNECTING)
                 return
             answer = self._operations.get(str(op))
             if answer is None:
@@ -95,10 +101,17 @@ class Desk:
         else:
             self.send({"type": "reply", "n": number, "ok": True, "value": value})
 
-    def _soon(self, rounds: int, number: Any) -> None:
-        """Answer a sync after what has reached the sockets was read: one round of the loop looks, the next one has read."""
+    def _soon(self, rounds: int, number: Any, deadline: float) -> None:
+        """Answer a sync after what has reached the sockets was read: one round of the loop looks, the next one has read.
+
+        Connections that are being made have nobody yet who reads them: they are waited for, up to the deadline.
+        """
+        loop = asyncio.get_running_loop()
         if rounds:
-            asyncio.get_running_loop().call_soon(self._soon, rounds - 1, number)
+            loop.call_soon(self._soon, rounds - 1, number, deadline)
+            return
+        if any(connection.begins for connection in self.connections.values()) and loop.time() < deadline:
+            loop.call_later(0.001, self._soon, 2, number, deadline)
             return
         for connection in self.connections.values():
             for flow in (connection.up, connection.down):

@@ -35,7 +35,7 @@ class Flow:
         self._frames: Sequence[Armed] = ()  #: live rules that need decoding first
         self._raw: Sequence[Armed] = ()  #: live rules for all bytes
         self._version = -1
-        self.swallow: set[int] = set()  #: keys of pieces that are answers to the tap itself
+        self._swallow: set[int] = set()
         self.finished = ""  #: how the source ended
 
     def data(self, data: bytes) -> None:
@@ -49,7 +49,7 @@ class Flow:
         if self._raw and (armed := connection.rules.first_raw(self._raw)):
             self._units.flush()
             self._act_on_bytes(armed, data, now)
-        elif self._frames or self.swallow:
+        elif self._frames or self._swallow:
             self._units.data(data, now)
         else:
             self.out(data)
@@ -103,9 +103,9 @@ class Flow:
         if connection.holed:
             return
         if first:
-            self._units.flush()
-            for event in connection.rest(self.direction, True):
-                connection.tell(event, self.direction)
+            self._units.end(connection.rest(self.direction, True))
+            if connection.over or connection.holed:
+                return
         if self._queue or self.sink.transport is None:
             self.put(Item(final=how))
         else:
@@ -141,6 +141,14 @@ class Flow:
             self._timer.cancel()
             self._timer = None
 
+    def swallow(self, key: int) -> None:
+        """Pieces with this key answer the tap itself: they do not pass."""
+        self._swallow.add(key)
+
+    def swallows(self, key: int) -> bool:
+        """Whether pieces with this key do not pass."""
+        return key in self._swallow
+
     def settle(self, rule: str) -> None:
         """A rule is gone: what it delays passes now (holds are ended by whoever keeps them)."""
         for item in self._queue:
@@ -159,7 +167,7 @@ class Flow:
         live = rules.live(self._connection.client_name, self.direction)
         self._raw = [armed for armed in live if not armed.rule.when]
         self._frames = [armed for armed in live if armed.rule.when]
-        if not self._frames and not self.swallow:
+        if not self._frames and not self._swallow:
             self._units.flush()
 
     def match(self, events: list[Event]) -> tuple[Armed, Event] | None:

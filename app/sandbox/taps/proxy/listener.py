@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import ipaddress
+import itertools
 import socket
 import sys
-from pathlib import Path
 
 from .connection import Connection
 from .desk import Desk
 from .end import reset
+from .hosts import look_up
 
 MAX_CONNECTIONS = 500
 CONNECTING = 5.0  #: seconds until an upstream that says nothing counts as gone
+_AT_ONCE = 32  #: connections that are accepted before anything else has its turn
 _PAUSE = 0.05  #: seconds after the process ran out of something
-HOSTS = Path("/etc/hosts")
 
 
 class Listener:
@@ -30,7 +30,9 @@ class Listener:
     async def run(self) -> None:
         """Accept for ever."""
         loop = asyncio.get_running_loop()
-        while True:
+        for number in itertools.count(1):
+            if number % _AT_ONCE == 0:
+                await asyncio.sleep(0)  # accepting never waits while somebody comes
             try:
                 sock, (address, _port) = await loop.sock_accept(self._socket)
             except OSError as error:
@@ -80,20 +82,3 @@ class Listener:
     def _refuse(self, sock: socket.socket, replica: str, address: str, why: str) -> None:
         self._desk.refused(replica, address, self._port, why)
         reset(sock)
-
-
-def look_up(name: str) -> str:
-    """The address of a name in the hosts file, which is read anew: the upstream may have been started again.
-
-    Raises:
-        OSError: it is not there.
-    """
-    try:
-        return str(ipaddress.ip_address(name))
-    except ValueError:
-        pass
-    for line in HOSTS.read_text("utf-8", "replace").splitlines():
-        address, *names = line.partition("#")[0].split() or [""]
-        if name in names and ":" not in address:
-            return address
-    raise OSError(f"{HOSTS} does not name {name}")

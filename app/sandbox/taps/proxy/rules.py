@@ -14,6 +14,7 @@ from .trace import Event
 ACTIONS: Mapping[str, Mapping[str, Any]] = {
     "delay": {"seconds": None, "jitter": 0.0},
     "drop": {},
+    "duplicate": {},
     "reset": {},
     "blackhole": {},
     "drip": {"bytes_per_second": None},

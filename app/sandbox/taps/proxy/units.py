@@ -81,6 +81,17 @@ class Units:
             self._pending.clear()
             self._torn = True
 
+    def end(self, events: list[Event]) -> None:
+        """The stream is over; `events` belong to what was not whole until now."""
+        unit = bytes(self._parts.pop(0, b"") + self._pending)
+        if not events or not unit:
+            self.flush()
+            self._flow.tell(events)
+            return
+        self._pending.clear()
+        self.flush()
+        self._unit(unit, events, True)
+
     def clear(self) -> None:
         """Forget everything."""
         self._parts.clear()
@@ -89,7 +100,7 @@ class Units:
 
     def _piece(self, chunk: bytes, piece: Piece) -> None:
         _end, key, events, state = piece
-        if key in self._flow.swallow:
+        if self._flow.swallows(key):
             return
         if self._torn:
             self._begun.add(key)

@@ -5,11 +5,28 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Set
 
 from ..decoder import Decoder, Kinds
-from . import tcp
+from . import amqp, grpc, http, postgres, tcp
 
-PROTOCOLS = ("tcp", "http", "grpc", "amqp", "postgres")
 #: protocol -> a new decoder for a connection of this number
-DECODERS: Mapping[str, Callable[[int], Decoder]] = dict.fromkeys(PROTOCOLS, tcp.Tcp)
-KINDS: Mapping[str, Kinds] = dict.fromkeys(PROTOCOLS, tcp.KINDS)
+DECODERS: Mapping[str, Callable[[int], Decoder]] = {
+    "tcp": tcp.Tcp,
+    "http": http.Http,
+    "grpc": grpc.Grpc,
+    "amqp": amqp.Amqp,
+    "postgres": postgres.Postgres,
+}
+KINDS: Mapping[str, Kinds] = {
+    "tcp": tcp.KINDS,
+    "http": http.KINDS,
+    "grpc": grpc.KINDS,
+    "amqp": amqp.KINDS,
+    "postgres": postgres.KINDS,
+}
 #: protocol -> why an action is impossible on these kinds (no kinds: on bytes); empty when it is possible
-CANNOT: Mapping[str, Callable[[str, Set[str]], str]] = dict.fromkeys(PROTOCOLS, tcp.cannot)
+CANNOT: Mapping[str, Callable[[str, Set[str]], str]] = {
+    "tcp": tcp.cannot,
+    "http": http.cannot,
+    "grpc": grpc.cannot,
+    "amqp": amqp.cannot,
+    "postgres": postgres.cannot,
+}

@@ -1,0 +1,5 @@
+"""PostgreSQL, protocol 3."""
+
+from .decoder import KINDS, Postgres, cannot
+
+__all__ = ["KINDS", "Postgres", "cannot"]

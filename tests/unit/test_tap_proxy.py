@@ -1,0 +1,184 @@
+"""The proxy as a process, with its pipe: what it forwards, whom it lets through, what it tells and in which order."""
+
+from __future__ import annotations
+
+import contextlib
+import random
+import socket
+import threading
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from tests.tap_process import SECOND, STRANGER, WORKER, Server, TapProcess, ended, exactly, silent
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    with Server() as server:
+        yield server
+
+
+@pytest.fixture
+def tap(server: Server) -> Iterator[TapProcess]:
+    with TapProcess("tcp", server.port) as tap:
+        yield tap
+
+
+def test_both_ways_are_byte_identical_while_both_are_busy(server: Server, tap: TapProcess) -> None:
+    noise = random.Random(7)
+    up, down = noise.randbytes(3_000_000), noise.randbytes(3_000_000)
+    client = tap.connect()
+    upstream = server.accept()
+
+    def send(sock: socket.socket, data: bytes) -> None:
+        at = 0
+        while at < len(data):
+            step = 1 + at * 7 % 70_000
+            sock.sendall(data[at : at + step])
+            at += step
+
+    senders = [threading.Thread(target=send, args=pair) for pair in ((client, up), (upstream, down))]
+    for sender in senders:
+        sender.start()
+    received: dict[str, bytes] = {}
+    reader = threading.Thread(target=lambda: received.update(down=exactly(client, len(down))))
+    reader.start()
+    assert exactly(upstream, len(up)) == up
+    for thread in (*senders, reader):
+        thread.join()
+    assert received["down"] == down
+    told = tap.trace("data")
+    assert sum(event["size"] for event in told if event["dir"] == "up") == len(up)
+    assert sum(event["size"] for event in told if event["dir"] == "down") == len(down)
+
+
+def test_a_reader_that_does_not_read_stops_the_writer_and_not_the_memory(server: Server, tap: TapProcess) -> None:
+    client = tap.connect()
+    upstream = server.accept()
+    before = tap.rss_mb()
+    client.settimeout(1)
+    sent = 0
+    with contextlib.suppress(TimeoutError):
+        while sent < 64 << 20:
+            sent += client.send(b"x" * 65536)
+    assert sent < 32 << 20
+    assert tap.rss_mb() - before < 4
+    got = 0
+    while got < sent:
+        got += len(upstream.recv(1 << 20))
+    client.settimeout(20)
+    client.sendall(b"again")
+    assert exactly(upstream, 5) == b"again"
+
+
+def test_each_side_can_end_its_half(server: Server, tap: TapProcess) -> None:
+    client = tap.connect()
+    upstream = server.accept()
+    client.sendall(b"question")
+    client.shutdown(socket.SHUT_WR)
+    assert exactly(upstream, 8) == b"question"
+    assert upstream.recv(1) == b""
+    upstream.sendall(b"answer")
+    upstream.close()
+    assert exactly(client, 6) == b"answer"
+    assert client.recv(1) == b""
+    assert tap.await_event("close")["by"] == "client"
+
+
+def test_a_reset_of_one_side_is_a_reset_of_the_other(server: Server, tap: TapProcess) -> None:
+    client = tap.connect()
+    upstream = server.accept()
+    upstream.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+    upstream.close()
+    assert ended(client) == "reset"
+    assert tap.await_event("close")["by"] == "upstream"
+
+
+def test_replicas_are_told_apart_by_their_address(server: Server, tap: TapProcess) -> None:
+    for source, name in ((WORKER, "worker"), (SECOND, "worker-2")):
+        with tap.connect(source):
+            server.accept().close()
+        event = tap.await_event("close", 1 + (name == "worker-2"))
+        assert (event["from"], event["to"], event["protocol"]) == (name, "127.0.0.1", "tcp")
+
+
+def test_a_client_without_an_edge_is_reset(server: Server, tap: TapProcess) -> None:
+    assert ended(tap.connect("127.0.0.5")) == "reset"
+    event = tap.await_event("refused")
+    assert (event["from"], event["port"]) == ("other", server.port)
+    # Positive control: one with an edge comes through.
+    tap.connect().sendall(b"x")
+    assert exactly(server.accept(), 1) == b"x"
+
+
+def test_an_unknown_client_waits_for_news_and_is_reset_without(server: Server, tap: TapProcess) -> None:
+    began = time.monotonic()
+    stranger = tap.connect(STRANGER)
+    assert silent(stranger, 0.5)
+    tap.ask("peers", peers={STRANGER: "worker-3"})
+    stranger.sendall(b"x")
+    assert exactly(server.accept(), 1) == b"x"
+    unknown = tap.connect("127.0.0.10")
+    began = time.monotonic()
+    assert ended(unknown) == "reset"
+    assert 1.5 < time.monotonic() - began < 4
+    assert tap.await_event("refused")["from"] == "127.0.0.10"
+    assert [event["from"] for event in tap.trace("open")] == ["worker-3"]
+
+
+def test_an_upstream_that_is_gone_and_comes_back(server: Server, tap: TapProcess) -> None:
+    server.close()
+    assert ended(tap.connect()) == "reset"
+    assert tap.await_event("close")["by"] == "upstream"
+    with socket.create_server(("127.0.0.1", server.port)) as again:
+        tap.connect().sendall(b"x")
+        sock, _ = again.accept()
+        with sock:
+            assert exactly(sock, 1) == b"x"
+
+
+def test_an_upstream_without_a_name_is_unreachable() -> None:
+    with Server() as server, TapProcess("tcp", server.port, upstream="nowhere.invalid") as tap:
+        assert ended(tap.connect()) == "reset"
+        assert tap.await_event("close")["by"] == "upstream"
+
+
+def test_sync_answers_after_everything_that_has_reached_the_tap(server: Server, tap: TapProcess) -> None:
+    clients = [tap.connect() for _ in range(20)]
+    upstreams = [server.accept() for _ in clients]
+    for round_number in range(20):
+        for client in clients:
+            client.sendall(b"12345")
+        number = tap.say("sync")
+        tap.reply(number)
+        reply = next(place for place, frame in enumerate(tap.frames) if frame.get("n") == number)
+        before = [event for frame in tap.frames[:reply] if frame["type"] == "events" for event in frame["events"]]
+        told = sum(event["size"] for event in before if event["kind"] == "data" and event["dir"] == "up")
+        assert told == 5 * len(clients) * (round_number + 1)
+    for upstream in upstreams:
+        assert exactly(upstream, 100)
+
+
+def test_cut_resets_the_present_connections_of_one_service(server: Server, tap: TapProcess) -> None:
+    first, second = tap.connect(WORKER), tap.connect(SECOND)
+    server.accept(), server.accept()
+    assert tap.ask("cut", **{"from": "worker-2"}) == 1
+    assert ended(second) == "reset"
+    assert silent(first)
+    assert tap.ask("cut", **{"from": ""}) == 1
+    assert ended(first) == "reset"
+    assert {event["by"] for event in tap.trace("close")} == {"rule"}
+    tap.connect().sendall(b"x")
+    assert exactly(server.accept(), 1) == b"x"
+
+
+def test_what_sandboxd_does_not_read_is_dropped_and_counted(server: Server) -> None:
+    """The trace is bounded: here, nobody reads the pipe for a while."""
+    with TapProcess("tcp", server.port) as tap:
+        assert tap.refusal("dance").startswith("there is no `dance`")
+        assert "must be an object" in tap.refusal("peers", peers=["127.0.0.1"])
+        assert "no rule" in tap.refusal("disarm", rule="r9")
+        assert "no hold" in tap.refusal("release", hold=1, action="drop")
+        assert tap.rss_mb() < 25
