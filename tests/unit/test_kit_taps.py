@@ -9,7 +9,7 @@ import pytest
 
 from app.grading.kit import Edge, Failed, Fault, Rule, any_of, contains, frame
 from app.grading.kit.edges import ordinal
-from tests.taps import ScriptedTaps, a_kit
+from tests.scripted_taps import ScriptedTaps, a_kit
 
 
 def armed(make: Callable[[Edge], Rule | None], upstream: str = "broker") -> tuple[dict[str, Any], str]:

@@ -8,7 +8,7 @@ import time
 import pytest
 
 from app.grading.kit import Failed, Fault, Kit, Sight, frame
-from tests.taps import ScriptedTaps, a_kit
+from tests.scripted_taps import ScriptedTaps, a_kit
 
 
 def started() -> tuple[ScriptedTaps, Kit]:
