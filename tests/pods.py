@@ -189,6 +189,12 @@ async def store(anyio_backend: str) -> ImageStore:
 
 
 @pytest.fixture(scope="session")
+async def tap_image(store: ImageStore) -> None:
+    """For tests that attach a tap."""
+    await store.prepare(["tap"])
+
+
+@pytest.fixture(scope="session")
 def ready_store() -> ImageStore:
     """The store with what a sandbox with taps needs, for tests without a loop of their own."""
     store = images()

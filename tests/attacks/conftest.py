@@ -15,9 +15,9 @@ from app.sandbox.images.store import ImageStore
 from tests.attacks.aftermath import Canary, Traces, still_launches
 from tests.attacks.corpus import ATTACKS
 from tests.attacks.range import Range, shooting_range
-from tests.pods import anyio_backend, home, spawner, store
+from tests.pods import anyio_backend, home, spawner, store, tap_image
 
-__all__ = ["anyio_backend", "home", "spawner", "store"]
+__all__ = ["anyio_backend", "home", "spawner", "store", "tap_image"]
 
 #: Where a run as another account writes how each attack ended, for the run that started it.
 OUTCOMES = "SOTY_ATTACKS_OUTCOMES"
