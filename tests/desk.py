@@ -14,7 +14,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Coroutine, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -132,7 +132,7 @@ class DeskEngine(FakeEngine):
             path.write_bytes(content)
         pipe = asyncio.subprocess.PIPE
         argv = (sys.executable, "-I", str(folder / "run.py"))
-        process = await asyncio.create_subprocess_exec(*argv, stdin=pipe, stdout=pipe, stderr=pipe)
+        process = await asyncio.create_subprocess_exec(*argv, stdin=pipe, stdout=pipe, stderr=pipe, limit=1 << 20)
         self.guests.append(process)
         return DeskMember(process, folder)
 
@@ -162,8 +162,9 @@ class DeskMember:
         if self._process.returncode is None:
             self._process.kill()
         self.stdin.close()
-        while await self.stdout.read(1 << 16):
-            pass  # a pipe that nobody has read to its end keeps the process from being waited for
+        with suppress(RuntimeError):  # somebody reads it already
+            while await self.stdout.read(1 << 16):
+                pass  # a pipe that nobody has read to its end keeps the process from being waited for
         await self._process.wait()
         await self._stderr
         shutil.rmtree(self._folder, ignore_errors=True)

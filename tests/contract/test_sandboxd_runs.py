@@ -55,7 +55,7 @@ class TestVerdict:
         script = f"check('first'); check('second', 'failed', message={message!r}); say(type='finished', scale=2.5)"
         outcome = finished(daemon.run(daemon.ready().id, script))
         assert (outcome.verdict, outcome.score, outcome.scale) == ("failed", 60, 2.5)
-        assert json.loads(outcome.checks[1].message_json) == message
+        assert json.loads(outcome.checks[1].message_json) == {**message, "cause": None}
 
     @pytest.mark.parametrize(
         ("first", "second", "verdict", "score"),
