@@ -86,6 +86,6 @@ class Holds:
     @staticmethod
     def _tell(hold: Hold, action: str) -> None:
         direction: Direction = hold.flow.direction
-        ids = {"id": hold.event["id"]} if "id" in hold.event else {}
-        event: Event = {"kind": "released", **ids, "size": len(hold.item.data), "hold": hold.number}
+        ids = {"held": hold.event["id"]} if "id" in hold.event else {}
+        event: Event = {"kind": "released", "size": len(hold.item.data), "hold": hold.number, **ids}
         hold.connection.tell(event, direction, rule=hold.rule, action=action)

@@ -53,7 +53,7 @@ def _fits(wanted: Any, found: Any) -> bool:
     if isinstance(wanted, dict):
         if "any" in wanted:
             return found in wanted["any"]
-        return isinstance(found, str) and wanted["contains"] in found
+        return found is not None and wanted["contains"] in str(found)
     return bool(found == wanted)
 
 

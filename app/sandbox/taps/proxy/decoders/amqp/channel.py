@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from ...decoder import Undecodable
 
@@ -15,12 +17,11 @@ _MAX_UNDO = 64  #: acks that can be taken back
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """A message that a client has, and when it got it."""
+    """A message that a client has, and when it got it. `fields` are those that also tell of its ack."""
 
     id: str
-    queue: str
-    body: str
     at: float
+    fields: Mapping[str, Any]
 
 
 class Channel:

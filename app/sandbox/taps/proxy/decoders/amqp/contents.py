@@ -10,6 +10,7 @@ from ...trace import Event
 from .arguments import Arguments, persistent
 from .channel import Channel, Delivery
 
+_KEPT = ("queue", "exchange", "routing_key", "redelivered", "body")
 _PREVIEW = 4 * MAX_TEXT + 1
 
 
@@ -50,7 +51,7 @@ class Content:
             tag = event["delivery_tag"]
             event["id"] = f"{channel.name}.{tag}"
             if not event["no_ack"]:
-                channel.deliver(tag, Delivery(event["id"], event["queue"], event["body"], now))
+                channel.deliver(tag, Delivery(event["id"], now, {name: event[name] for name in _KEPT}))
         elif event["kind"] == "publish":
             event["id"] = channel.publish(now)
         return event

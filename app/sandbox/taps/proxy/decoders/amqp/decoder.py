@@ -22,7 +22,7 @@ _CHANNEL_CLOSE = b"\x00\x14\x00\x28"
 _FRAME_METHOD, _FRAME_HEADER, _FRAME_BODY, _FRAME_HEARTBEAT = 1, 2, 3, 8
 _DELIVERED = "queue delivery_tag redelivered no_ack exchange routing_key"
 _CLOSED = kind("", "code text")
-_SETTLED = kind("up", "queue delivery_tag multiple requeue ids")
+_SETTLED = kind("up", "queue exchange routing_key redelivered delivery_tag multiple requeue ids")
 _CONFIRMED = kind("down", "delivery_tag multiple ids")
 KINDS: Kinds = {
     "publish": kind("up", "exchange routing_key persistent mandatory"),

@@ -88,7 +88,7 @@ def _settling(kind: str) -> Method:
         ids, named = channel.settle(tag, multiple)
         event: Event = {"kind": kind, "delivery_tag": tag, "multiple": multiple, "requeue": requeue, "ids": ids}
         if named is not None:
-            event |= {"id": named.id, "queue": named.queue, "body": named.body, "latency": round(now - named.at, 6)}
+            event |= {**named.fields, "id": named.id, "latency": round(now - named.at, 6)}
         return event
 
     return settle

@@ -176,7 +176,8 @@ class Postgres:
         if sort == b"C":
             tag = _text(body)
             number = tag.rpartition(" ")[2]
-            event = {"kind": "complete", "size": len(body) + 5, "tag": tag, "rows": int(number) if number.isdecimal() else 0}
+            rows = int(number) if number.isdecimal() and len(number) < 20 else 0
+            event = {"kind": "complete", "size": len(body) + 5, "tag": tag, "rows": rows}
             half.events.append({**event, **session.completed(now)})
         elif sort == b"E":
             fields = {part[:1]: part[1:].decode("utf-8", "replace")[:MAX_TEXT] for part in body.split(b"\0")}

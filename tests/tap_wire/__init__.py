@@ -1,0 +1,1 @@
+"""Bytes of the protocols, made by hand."""
