@@ -65,10 +65,14 @@ class Platform:
 
 
 class Runner:
-    """One run of a job."""
+    """One run of a job.
 
-    def __init__(self, job: Job, platform: Platform, functions: dict[str, CheckFunction]) -> None:
-        self._job, self._platform, self._functions = job, platform, functions
+    Args:
+        broken: why the author's file could not be imported; empty when it could.
+    """
+
+    def __init__(self, job: Job, platform: Platform, functions: dict[str, CheckFunction], broken: str = "") -> None:
+        self._job, self._platform, self._functions, self._broken = job, platform, functions, broken
         self._passed: dict[str, bool] = {}
         self._scale = 1.0
         self._armed: set[str] = set()  #: upstreams on whose taps the present check has armed rules
@@ -96,7 +100,7 @@ class Runner:
         if stopped or not all(self._passed.get(need, True) for need in check.needs):
             return {"status": "skipped"}
         if check.id not in self._functions:
-            return self._errored(check, f"{self._job.runner.name} declares no function for it")
+            return self._errored(check, self._broken or f"{self._job.runner.name} declares no function for it")
         story = Story()
         scale = measure(self._platform)
         self._scale = max(self._scale, scale)
@@ -159,7 +163,9 @@ def load_checks(path: Path) -> dict[str, CheckFunction]:
     spec = importlib.util.spec_from_file_location("exercise_checks", path)
     if spec is None or spec.loader is None:
         raise Fault(f"{path} cannot be imported")
-    spec.loader.exec_module(importlib.util.module_from_spec(spec))
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # dataclasses look their module up by its name
+    spec.loader.exec_module(module)
     return declared()
 
 
@@ -175,9 +181,11 @@ def main(home: Path) -> int:
     platform = Platform(questions, answers)
     job = Job.read(home)
     functions: dict[str, CheckFunction] = {}
+    broken = ""
     try:
         functions = load_checks(job.runner)
-    except Exception:  # noqa: BLE001 - a broken author's file makes every check errored, with its traceback for operators
+    except Exception as error:  # noqa: BLE001 - a broken author's file makes every check errored, with its traceback for operators
         traceback.print_exc()
-    Runner(job, platform, functions).run()
+        broken = f"{job.runner.name} cannot be imported: {traceback.format_exception_only(error)[-1].strip()[-300:]}"
+    Runner(job, platform, functions, broken).run()
     return 0
