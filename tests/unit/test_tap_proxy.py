@@ -145,6 +145,33 @@ def test_an_upstream_without_a_name_is_unreachable() -> None:
         assert tap.await_event("close")["by"] == "upstream"
 
 
+def test_an_upstream_that_is_down_refuses_at_once(server: Server, tap: TapProcess) -> None:
+    tap.ask("peers", peers={}, present=False)
+    assert ended(tap.connect()) == "reset"
+    assert tap.await_event("close")["by"] == "upstream"
+    tap.ask("peers", peers={}, present=True)
+    client = tap.connect()
+    server.accept().sendall(b"back")
+    assert exactly(client, 4) == b"back"
+
+
+def test_who_waits_for_an_upstream_learns_that_it_went_down() -> None:
+    with socket.socket() as deaf, contextlib.ExitStack() as callers:
+        deaf.bind(("127.0.0.1", 0))
+        deaf.listen(0)
+        place = deaf.getsockname()
+        for _ in range(4):  # whoever comes after the queue is full hears nothing
+            caller = callers.enter_context(socket.socket())
+            caller.setblocking(False)
+            caller.connect_ex(place)
+        with TapProcess("tcp", place[1]) as tap:
+            client = tap.connect()
+            assert silent(client)
+            tap.ask("peers", peers={}, present=False)
+            client.settimeout(2)
+            assert ended(client) == "reset"
+
+
 def test_sync_answers_after_everything_that_has_reached_the_tap(server: Server, tap: TapProcess) -> None:
     clients = [tap.connect() for _ in range(20)]
     upstreams = [server.accept() for _ in clients]

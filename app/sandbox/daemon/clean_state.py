@@ -10,9 +10,9 @@ from contextlib import suppress
 
 from app.errors import PlatformError
 from app.sandbox.daemon.life import START_SECONDS
-from app.sandbox.daemon.record import ENDED, Record
+from app.sandbox.daemon.record import Record
 from app.sandbox.daemon.sandboxes import Sandboxes
-from app.sandbox.model import ServiceState, ServiceStatus
+from app.sandbox.model import ENDED, ServiceState, ServiceStatus
 from app.sandbox.prober.calls import Calls
 from app.sandbox.prober.frames import ProberFault
 

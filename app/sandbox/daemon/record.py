@@ -12,7 +12,6 @@ from app.sandbox.journal import Entry
 from app.sandbox.model import EngineStatus, Purpose, SandboxSpec, SandboxState, ServiceSpec, ServiceState, ServiceStatus
 from app.sandbox.taps.supervisor import Taps
 
-ENDED = frozenset({ServiceState.EXITED, ServiceState.CRASHED, ServiceState.STOPPED, ServiceState.FAILED})
 QUEUED_STAGE = "queued"
 ISOLATION_STAGE = "isolation"
 TAPS_STAGE = "taps"

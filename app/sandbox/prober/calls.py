@@ -10,9 +10,9 @@ from typing import Any
 from app.errors import InvalidInput, NotFound, PlatformError
 from app.sandbox.daemon.changes import Changes
 from app.sandbox.daemon.given import Given
-from app.sandbox.daemon.record import ENDED, Record
+from app.sandbox.daemon.record import Record
 from app.sandbox.engine import Engine, NoSuchService
-from app.sandbox.model import ServiceStatus
+from app.sandbox.model import ENDED, ServiceStatus
 from app.sandbox.prober.frames import Call
 from app.sandbox.taps.supervisor import Taps
 

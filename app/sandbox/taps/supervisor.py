@@ -12,7 +12,7 @@ from typing import Any
 
 from app.errors import InvalidInput, NotFound, PlatformError
 from app.sandbox.engine import Engine, NoSuchSandbox
-from app.sandbox.model import Limits, MemberSpec, ServiceStatus
+from app.sandbox.model import ENDED, Limits, MemberSpec, ServiceStatus
 from app.sandbox.taps.bundle import COMMAND
 from app.sandbox.taps.history import History, Page
 from app.sandbox.taps.model import TAP_IMAGE, Event, TapFault, TapPlan, compound
@@ -66,6 +66,7 @@ class Taps:
         self._rules: dict[str, Rule] = {}
         self._rule_numbers = itertools.count(1)
         self._peers: dict[str, str] = {}
+        self._down: set[str] = set()  #: upstreams of which no replica runs
         self._keepers: list[asyncio.Task[None]] = []
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -87,10 +88,12 @@ class Taps:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     def follow(self, services: Iterable[ServiceStatus]) -> None:
-        """Tell every tap who has which address now."""
+        """Tell every tap who has which address now, and whether its upstream runs."""
+        services = tuple(services)
         peers = {status.address: status.full_name for status in services if status.name in self._clients and status.address}
-        if peers != self._peers:
-            self._peers = peers
+        down = {plan.upstream for plan in self._plans} - {status.name for status in services if status.state not in ENDED}
+        if peers != self._peers or down != self._down:
+            self._peers, self._down = peers, down
             for tap in self._taps.values():
                 task = asyncio.create_task(self._introduce(tap))
                 self._tasks.add(task)
@@ -179,7 +182,7 @@ class Taps:
 
     async def _introduce(self, tap: Tap) -> None:
         with suppress(TapFault):  # its keeper sees that too
-            await tap.ask("peers", peers=self._peers)
+            await tap.ask("peers", peers=self._peers, present=tap.plan.upstream not in self._down)
 
     async def _keep(self, plan: TapPlan) -> None:
         """Start it again whenever it ends."""

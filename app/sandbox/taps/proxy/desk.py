@@ -11,6 +11,7 @@ from .armed import Armed, Rules, covers
 from .connection import Connection
 from .holds import Holds
 from .peers import Peers
+from .presence import Presence
 from .rules import THEN, RuleRefused, read_rule
 from .settings import Settings, belongs
 from .trace import Trace
@@ -42,6 +43,7 @@ class Desk:
         self.trace = Trace(write, room)
         self._send = send
         self.rules, self.holds, self.peers = Rules(), Holds(self.send), Peers()
+        self.presence = Presence()
         self.connections: dict[int, Connection] = {}
         self._numbers = itertools.count(1)
 
@@ -122,6 +124,10 @@ class Desk:
         peers = given.get("peers")
         if not isinstance(peers, dict) or not all(isinstance(name, str) for name in peers.values()):
             raise Refused("`peers` must be an object: address -> replica")
+        present = given.get("present", True)
+        if not isinstance(present, bool):
+            raise Refused("`present` must be true or false")
+        self.presence.tell(present)
         self.peers.learn(peers)
 
     def _arm(self, given: dict[str, Any]) -> str:

@@ -71,13 +71,24 @@ class Listener:
             connection.reset("client")
 
     async def _reach(self, connection: Connection) -> None:
-        """Connect with the upstream; the connection is over when that fails."""
+        """Connect with the upstream; the connection is over when that fails.
+
+        A host that has died refuses nothing, so the kernel would try for seconds: an upstream that `sandboxd` knows to be
+        down counts as refused at once, as a dead process on a living host does.
+        """
+        connecting = asyncio.create_task(self._connect(connection))
+        leaving = asyncio.create_task(self._desk.presence.left())
         try:
-            async with asyncio.timeout(CONNECTING):
-                place = (look_up(self._desk.settings.upstream), self._port)
-                await asyncio.get_running_loop().create_connection(lambda: connection.upstream, *place)
-        except OSError:
+            await asyncio.wait({connecting, leaving}, timeout=CONNECTING, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            leaving.cancel()
+            connecting.cancel()
+        if not connecting.done() or connecting.exception() is not None:
             connection.unreachable()
+
+    async def _connect(self, connection: Connection) -> None:
+        place = (look_up(self._desk.settings.upstream), self._port)
+        await asyncio.get_running_loop().create_connection(lambda: connection.upstream, *place)
 
     def _refuse(self, sock: socket.socket, replica: str, address: str, why: str) -> None:
         self._desk.refused(replica, address, self._port, why)
