@@ -36,6 +36,9 @@ class ServiceState(StrEnum):
     FAILED = "failed"  #: `prepare` failed, it never became ready, or what it needs could not be set up
 
 
+ENDED = frozenset({ServiceState.EXITED, ServiceState.CRASHED, ServiceState.STOPPED, ServiceState.FAILED})
+
+
 class Purpose(StrEnum):
     """Why a sandbox runs; also its admission class."""
 
