@@ -38,11 +38,13 @@ class Audit:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def newest(self, before: int | None = None, limit: int = 50) -> list[Entry]:
-        """Entries from the newest on; `before` is the id of the last one already seen."""
+    def newest(self, before: int | None = None, limit: int = 50, action: str = "") -> list[Entry]:
+        """Entries from the newest on; `before` is the id of the last one already seen, `action` the only one wanted."""
         query = select(AuditEvent, User.name).outerjoin(User, User.id == AuditEvent.actor_id)
         if before is not None:
             query = query.where(AuditEvent.id < before)
+        if action:
+            query = query.where(AuditEvent.action == action)
         with self._database.read() as session:
             rows = session.execute(query.order_by(AuditEvent.id.desc()).limit(min(limit, 200)))
             return [Entry(event, name or "") for event, name in rows]

@@ -28,6 +28,7 @@ class Collector:
 
     Attributes:
         progress: how far it is.
+        signals: unusual things that were observed, kind -> count; see `app.grading.suspicion`. Not part of the report.
 
     Args:
         stages: what happened before the run, for the report.
@@ -51,6 +52,7 @@ class Collector:
         self._grader_version = grader_version
         self._clock = clock
         self._ended_at = 0.0
+        self.signals: dict[str, int] = {}
         self.progress = Progress(stage="checks", stages=tuple(StageProgress(s.name, s.seconds) for s in stages))
 
     def take(self, event: pb.RunEvent) -> None:
@@ -73,6 +75,7 @@ class Collector:
             self._traces.append(Trace.from_bytes(event.trace))
         elif kind == "finished":
             self._finished, self._ended_at = event.finished, self._clock()
+            self.signals = json.loads(event.finished.signals_json or "{}")
 
     def report(self) -> Report:
         """The whole of it.

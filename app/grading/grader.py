@@ -15,12 +15,14 @@ from sqlalchemy.orm import Session
 from app.content.exercise import Exercise
 from app.db import Database, now
 from app.errors import Conflict, PlatformError, Unavailable
+from app.grading import suspicion
 from app.grading.collector import Collector
 from app.grading.exercises import Exercises, find_exercise
 from app.grading.model import Submission, SubmissionState, Verdict
 from app.grading.progress import Progress, StageProgress
 from app.grading.progress_writer import ProgressWriter
 from app.grading.report import Report, StageReport
+from app.grading.suspicion import unusual
 from app.grading.trace import packed
 from app.jobs.handler import Postponed
 from app.jobs.lease import Lease
@@ -63,8 +65,8 @@ class Grader:
             with ProgressWriter(self._database, lease, Submission) as progress:
                 stages = [StageReport("queued", _seconds(lease.queued_at, lease.claimed_at))]
                 stages += self._await_ready(lease, progress)
-                report = self._run(row, exercise, lease, progress, stages)
-            self._finish(lease, exercise, report)
+                report, signals = self._run(row, exercise, lease, progress, stages)
+            self._finish(lease, exercise, report, unusual(signals, report.traces, json.loads(row.files)))
 
     def requeued(self, session: Session, subject_id: str, reason: str) -> None:
         code, _, message = reason.partition(": ")
@@ -135,15 +137,15 @@ class Grader:
 
     def _run(
         self, row: Submission, exercise: Exercise, lease: Lease, progress: ProgressWriter, stages: list[StageReport]
-    ) -> Report:
+    ) -> tuple[Report, dict[str, int]]:
         collector = Collector(exercise, stages=stages, grader_version=self._grader_version)
         for event in self._sandboxd.run(lease.key, seed=row.seed, timeout=RUN_SECONDS, on_start=lease.on_interrupt):
             collector.take(event)
             progress.write(collector.progress)
-        return collector.report()
+        return collector.report(), collector.signals
 
-    def _finish(self, lease: Lease, exercise: Exercise, report: Report) -> None:
-        """Write the verdict, the report and the end of the job in one transaction, or nothing."""
+    def _finish(self, lease: Lease, exercise: Exercise, report: Report, seen: dict[str, int]) -> None:
+        """Write the verdict, the report, what was unusual, and the end of the job in one transaction, or nothing."""
         errored = report.verdict == "errored"
         values: dict[str, object] = {
             "report": report.to_json(),
@@ -161,6 +163,8 @@ class Grader:
         with self._database.transaction() as session:
             lease.guard(session) if errored else lease.finish(session)
             session.execute(update(Submission).where(Submission.id == lease.subject_id).values(**values))
+            if not errored:
+                suspicion.note(session, lease.subject_id, exercise.id, seen)
         if errored:
             raise GradingErrored(report.error or "A check could not be carried through.")
 

@@ -285,7 +285,7 @@ class RunEvent(_message.Message):
     def __init__(self, stage: _Optional[_Union[Stage, _Mapping]] = ..., check_started: _Optional[str] = ..., check_finished: _Optional[_Union[CheckResult, _Mapping]] = ..., finished: _Optional[_Union[RunFinished, _Mapping]] = ..., note: _Optional[str] = ..., trace: _Optional[bytes] = ...) -> None: ...
 
 class RunFinished(_message.Message):
-    __slots__ = ("verdict", "score", "seed", "scale", "checks", "error", "log_tails_json")
+    __slots__ = ("verdict", "score", "seed", "scale", "checks", "error", "log_tails_json", "signals_json")
     VERDICT_FIELD_NUMBER: _ClassVar[int]
     SCORE_FIELD_NUMBER: _ClassVar[int]
     SEED_FIELD_NUMBER: _ClassVar[int]
@@ -293,6 +293,7 @@ class RunFinished(_message.Message):
     CHECKS_FIELD_NUMBER: _ClassVar[int]
     ERROR_FIELD_NUMBER: _ClassVar[int]
     LOG_TAILS_JSON_FIELD_NUMBER: _ClassVar[int]
+    SIGNALS_JSON_FIELD_NUMBER: _ClassVar[int]
     verdict: str
     score: int
     seed: int
@@ -300,7 +301,8 @@ class RunFinished(_message.Message):
     checks: _containers.RepeatedCompositeFieldContainer[CheckResult]
     error: str
     log_tails_json: str
-    def __init__(self, verdict: _Optional[str] = ..., score: _Optional[int] = ..., seed: _Optional[int] = ..., scale: _Optional[float] = ..., checks: _Optional[_Iterable[_Union[CheckResult, _Mapping]]] = ..., error: _Optional[str] = ..., log_tails_json: _Optional[str] = ...) -> None: ...
+    signals_json: str
+    def __init__(self, verdict: _Optional[str] = ..., score: _Optional[int] = ..., seed: _Optional[int] = ..., scale: _Optional[float] = ..., checks: _Optional[_Iterable[_Union[CheckResult, _Mapping]]] = ..., error: _Optional[str] = ..., log_tails_json: _Optional[str] = ..., signals_json: _Optional[str] = ...) -> None: ...
 
 class DoctorRequest(_message.Message):
     __slots__ = ("fresh",)

@@ -5,6 +5,7 @@ Real: the database, the worker, sandboxd, its sockets, the client and the prober
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -16,6 +17,7 @@ import pytest
 from sqlalchemy import select, update
 
 from app import migrate
+from app.accounts.audit import Audit
 from app.accounts.model import Role
 from app.accounts.viewer import Viewer
 from app.content.exercise import ExerciseCatalog
@@ -193,6 +195,25 @@ class TestGrading:
         assert (view.verdict, view.score) == ("failed", 0)
         assert view.report is not None
         assert view.report.check("first").message.get("en").seen == "Nothing."  # type: ignore[union-attr]
+
+    def test_what_was_unusual_stands_in_the_audit_log_and_nowhere_else(self, school: School) -> None:
+        school.checks("say(type='signal', kind='answer-too-large'); say(type='signal', kind='answer-too-large'); " + PASSES)
+        handed_in = school.submissions.submit(school.anna, "echo", {"main.py": "# check_finished\n"})
+        school.work()
+        view = school.settled(handed_in.id)
+        (entry,) = Audit(school.database).newest()
+        assert (entry.event.action, entry.event.target_id, entry.actor) == ("submission.suspicious", handed_in.id, "")
+        assert json.loads(entry.event.facts) == {"exercise": "echo", "answer-too-large": 2, "names-checker": 1}
+        # The score is what it was, and the report does not say a word
+        assert (view.verdict, view.score) == ("passed", 100)
+        assert view.report is not None
+        assert "large" not in view.report.to_json()
+
+    def test_an_ordinary_grading_leaves_no_line(self, school: School) -> None:
+        handed_in = school.submissions.submit(school.anna, "echo", {"main.py": "print('mine')\n"})
+        school.work()
+        school.settled(handed_in.id)
+        assert Audit(school.database).newest() == []
 
     def test_progress_is_told_while_it_runs(self, school: School) -> None:
         school.checks(WAITS)

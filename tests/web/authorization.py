@@ -150,5 +150,5 @@ ROUTES: dict[tuple[str, str], Row] = {
     ("POST", "admin.set_role"): ADMIN.given(role="learner"),
     ("POST", "admin.reset_password"): ADMIN,
     ("POST", "admin.set_active"): ADMIN.given(active="yes"),
-    ("GET", "admin.audit"): ADMIN,
+    ("GET", "admin.audit"): INSTRUCTOR,
 }

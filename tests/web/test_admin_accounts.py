@@ -108,6 +108,22 @@ def test_accounts_are_found_by_name_and_role(site: Site, admin: Browser) -> None
     assert "Борис" in admin.get("/panel/users?search=борис").text
 
 
+def test_instructors_see_what_was_unusual_about_gradings_and_nothing_else(site: Site, admin: Browser, boss: User) -> None:
+    site.accounts.audit.note(boss.id, "user.role", "user", boss.id, old="learner", new="mentor")
+    site.accounts.audit.note(boss.id, "submission.suspicious", "submission", "s001", **{"forged-results": 7})
+    teacher = site.signed_in(learners(site, "Учительница", role=Role.INSTRUCTOR)[0])
+    for path in ("/panel/audit", "/panel/audit?what=user.role", "/panel/audit?what=submission.suspicious"):
+        page = teacher.get(path, headers=ENGLISH).text
+        assert "lines of output that look like results of checks: 7" in page
+        assert "gave another role" not in page
+    everything = admin.get("/panel/audit", headers=ENGLISH).text
+    assert "gave another role</td>" in everything
+    assert "something unusual was observed</td>" in everything
+    only = admin.get("/panel/audit?what=submission.suspicious", headers=ENGLISH).text
+    assert "Honest mistakes cause each of these too" in only
+    assert "gave another role</td>" not in only
+
+
 def test_the_audit_log_is_paged_and_ends(site: Site, admin: Browser, boss: User) -> None:
     for number in range(51):
         site.accounts.audit.note(boss.id, "submission.retry", "submission", f"s{number:03}")

@@ -139,15 +139,15 @@ class Runner:
         return {"status": "errored"}
 
     def _relay(self, back: int, frame: dict[str, Any], story: Story, deadline: float) -> None:
-        """Pass on what a running check says: a step, a place to look at, a note, or a call that is answered."""
+        """Pass on what a running check says: a step, a place to look at, a note, a signal, or a call that is answered."""
         kind = frame.pop("type", "")
         if kind == "step":
             story.steps.append(Text(frame["ru"], frame["en"]))
             self._platform.send({"type": "note", "kind": "step", **frame})
         elif kind == "look":
             story.where = Text(frame["ru"], frame["en"])
-        elif kind == "note":
-            self._platform.send({"type": "note", **frame})
+        elif kind in ("note", "signal"):
+            self._platform.send({"type": kind, **frame})
         elif kind == "call":
             number = frame.pop("n")
             if frame["op"] == "tap_arm":

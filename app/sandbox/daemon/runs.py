@@ -10,7 +10,7 @@ from contextlib import aclosing, asynccontextmanager, suppress
 
 from app.errors import Conflict, InvalidInput, PlatformError
 from app.sandbox import sandbox_pb2 as pb
-from app.sandbox.daemon import specification
+from app.sandbox.daemon import signals, specification
 from app.sandbox.daemon.clean_state import CleanState
 from app.sandbox.daemon.record import Record
 from app.sandbox.daemon.sandboxes import Sandboxes
@@ -122,6 +122,7 @@ class Runs:
             checks=tally.results(),
             error=error,
             log_tails_json=json.dumps(await self._log_tails(record), ensure_ascii=False),
+            signals_json=json.dumps(await signals.observed(self._engine, record, run.signals)),
         )
 
     async def _log_tails(self, record: Record) -> dict[str, str]:

@@ -6,6 +6,7 @@ import asyncio
 import json
 import logging
 import time
+from collections import Counter
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -27,6 +28,7 @@ from app.sandbox.prober.frames import (
     Finished,
     NoteFrame,
     ProberFault,
+    SignalFrame,
     StageFrame,
     read_frames,
 )
@@ -105,6 +107,7 @@ class ProberRun:
         self._finished = False
         self._notes = 0
         self.tally = Tally(job.loaded.exercise.definition.checks.items, job.only)
+        self.signals: Counter[str] = Counter()  #: unusual things that its probes met
         self.scale = 1.0  #: factor by which the prober stretched limits; known at its end
 
     async def events(self) -> AsyncGenerator[pb.RunEvent, None]:
@@ -191,6 +194,8 @@ class ProberRun:
                     at = round(time.monotonic() - self._began, 3)
                     note = {"at": at, "kind": frame.kind, "ru": frame.ru, "en": frame.en}
                     await self._tell(note=json.dumps(note, ensure_ascii=False))
+            case SignalFrame():
+                self.signals[frame.kind] += 1
             case Finished():
                 if self.tally.missing:
                     raise ProberFault(f"The prober finished without a result for: {', '.join(self.tally.missing)}.")

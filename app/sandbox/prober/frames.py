@@ -110,6 +110,13 @@ class NoteFrame(Frame):
     en: Words
 
 
+class SignalFrame(Frame):
+    """Something unusual that a probe met; for instructors, never for the verdict."""
+
+    type: Literal["signal"]
+    kind: Literal["answer-too-large", "redirect-elsewhere"]
+
+
 class Finished(Frame):
     type: Literal["finished"]
     scale: float = Field(default=1.0, ge=1, le=10)
@@ -135,7 +142,7 @@ class Call(Frame):
     after: int = Field(default=0, ge=0)
 
 
-AnyFrame = StageFrame | CheckStarted | CheckFinished | NoteFrame | Finished | Call
+AnyFrame = StageFrame | CheckStarted | CheckFinished | NoteFrame | SignalFrame | Finished | Call
 _FRAMES: TypeAdapter[AnyFrame] = TypeAdapter(Annotated[AnyFrame, Field(discriminator="type")])
 
 

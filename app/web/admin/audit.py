@@ -1,4 +1,4 @@
-"""The audit log in words. Admins only."""
+"""The audit log in words: all of it for admins; for instructors what was unusual about gradings."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from flask_babel import LazyString
 from flask_babel import lazy_gettext as l_
 
 from app.accounts.model import AuditEvent, Role
+from app.grading.suspicion import ACTION as SUSPICIOUS
 from app.web.admin.blueprint import blueprint
 from app.web.context import cases, require
 
@@ -20,18 +21,29 @@ DEEDS: Mapping[str, LazyString] = {
     "user.activate": l_("opened the account"), "user.deactivate": l_("closed the account"),
     "token.create": l_("made an API token"), "database.restore": l_("brought a backup back"),
     "token.revoke": l_("revoked an API token"), "submission.retry": l_("had a submission graded again"),
-    "sandbox.stop": l_("stopped a sandbox"),
+    "sandbox.stop": l_("stopped a sandbox"), SUSPICIOUS: l_("something unusual was observed"),
+}  # fmt: skip
+#: What `app.grading.suspicion` counts.
+OBSERVED: Mapping[str, LazyString] = {
+    "answer-too-large": l_("answers over the size limit"), "broker-refusals": l_("things that the broker refused"),
+    "forged-results": l_("lines of output that look like results of checks"), "memory-limit": l_("hits of the memory limit"),
+    "names-checker": l_("names from inside the checks, in the files"), "output-flood": l_("bytes of output over the limit"),
+    "redirect-elsewhere": l_("redirects to other addresses"),
+    "refused-connections": l_("connections that the exercise does not have"),
 }  # fmt: skip
 _PAGES = {"user": ("admin.learner", "user_id"), "submission": ("admin.submission", "submission_id")}
 
 
 @blueprint.get("/audit")
 def audit() -> str:
-    """Security-relevant actions, newest first."""
-    require(Role.ADMIN)
+    """Security-relevant actions, newest first; `what` in the address shows one kind alone."""
+    actor = require(Role.INSTRUCTOR)
+    offered = DEEDS if actor.role == Role.ADMIN else {SUSPICIOUS: DEEDS[SUSPICIOUS]}
+    what = request.args.get("what", "")
+    what = what if what in offered else ("" if actor.role == Role.ADMIN else SUSPICIOUS)
     before = request.args.get("before", "")
     last = int(before) if before.isascii() and before.isdigit() and len(before) < 16 else None
-    entries = cases().accounts.audit.newest(last, PAGE + 1)
+    entries = cases().accounts.audit.newest(last, PAGE + 1, what)
     shown = entries[:PAGE]
     return render_template(
         "admin/audit.html",
@@ -39,6 +51,8 @@ def audit() -> str:
         more=len(entries) > PAGE,
         begun=last is not None,
         deeds=DEEDS,
+        offered=offered,
+        what=what,
         target_url=target_url,
         facts=facts,
     )
@@ -52,4 +66,4 @@ def target_url(event: AuditEvent) -> str:
 
 def facts(event: AuditEvent) -> list[tuple[str, str]]:
     """What is recorded beside the deed, as pairs."""
-    return [(key, str(value)) for key, value in json.loads(event.facts or "{}").items()]
+    return [(str(OBSERVED.get(key, key)), str(value)) for key, value in json.loads(event.facts or "{}").items()]

@@ -34,7 +34,7 @@ def tabs() -> dict[str, Any]:
     pages = (
         ("admin.learners", _("Learners"), Role.MENTOR), ("admin.submissions", _("Submissions"), Role.MENTOR),
         ("admin.running", _("Sandboxes"), Role.INSTRUCTOR), ("admin.content", _("Content"), Role.INSTRUCTOR),
-        ("admin.users", _("Users"), Role.ADMIN), ("admin.audit", _("Audit log"), Role.ADMIN),
+        ("admin.users", _("Users"), Role.ADMIN), ("admin.audit", _("Audit log"), Role.INSTRUCTOR),
     )  # fmt: skip
     shown = [
         Tab(name, url_for(endpoint), request.path.startswith(url_for(endpoint)))
