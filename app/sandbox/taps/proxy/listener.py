@@ -76,6 +76,9 @@ class Listener:
         A host that has died refuses nothing, so the kernel would try for seconds: an upstream that `sandboxd` knows to be
         down counts as refused at once, as a dead process on a living host does.
         """
+        if self._desk.presence.absent:
+            connection.unreachable()
+            return
         connecting = asyncio.create_task(self._connect(connection))
         leaving = asyncio.create_task(self._desk.presence.left())
         try:
