@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import textwrap
 import time
@@ -165,6 +166,13 @@ def run(
 
 def kinds(events: Sequence[Mapping[str, Any]]) -> list[str]:
     return [event["kind"] for event in events]
+
+
+def test_the_code_of_a_tap_comes_compiled_by_the_python_that_runs_it(ready_store: ImageStore) -> None:
+    files = asyncio.run(ready_store.compiled("tap", tap_files(), "/member"))
+    sources = {path for path in files if path.endswith(".py")}
+    compiled = {path.replace("__pycache__/", "").replace(".cpython-313.pyc", ".py") for path in files.keys() - sources}
+    assert sources == compiled == tap_files().keys()
 
 
 def test_names_lead_to_the_tap_and_the_trace_tells_what_went_through(daemon: Desk, sandbox: pb.Sandbox) -> None:

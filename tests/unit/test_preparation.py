@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -33,6 +33,9 @@ class Store(NoTrees):
 
     def fault(self, name: str) -> BuildFailed | None:
         return self.broken.get(name)
+
+    async def compiled(self, name: str, files: Mapping[str, bytes], place: str) -> Mapping[str, bytes]:
+        return files
 
     async def prepare(self, names: Sequence[str] = ()) -> None:
         for name in names:

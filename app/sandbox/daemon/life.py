@@ -122,18 +122,31 @@ class Life:
     async def _open(self, record: Record) -> Ending | None:
         """Set up what is ours, let the learner's services run, and wait until the sandbox can be used."""
         deadline = self._clock.monotonic() + START_SECONDS
+        attaching = asyncio.create_task(self._attach_taps(record))
+        setting_up = asyncio.create_task(self._set_up_given(record))
+        try:
+            await asyncio.gather(attaching, setting_up)
+        finally:
+            attaching.cancel()
+            setting_up.cancel()
+        await self._engine.release(record.id, setting_up.result())
+        return await self._settle(record, deadline)
+
+    async def _attach_taps(self, record: Record) -> None:
         if (taps := self._taps(record)) is not None:
             self._begin(record, TAPS_STAGE)
             await taps.attach()
             record.taps = taps
             taps.follow(record.services)
             self._finish(record, TAPS_STAGE, remember=True)
+
+    async def _set_up_given(self, record: Record) -> str:
+        """Why the learner's services must not run; empty: they may."""
         await self._given_answer(record)
         self._begin(record, INIT_STAGE)
         failure = await self._given.set_up(record)
         self._finish(record, INIT_STAGE, remember=True)
-        await self._engine.release(record.id, failure)
-        return await self._settle(record, deadline)
+        return failure
 
     async def _given_answer(self, record: Record) -> None:
         """Programs that crash and restart until the broker answers would only slow its start; so they wait, for a while."""

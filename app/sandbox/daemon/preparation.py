@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -31,6 +31,9 @@ class Images(Protocol):
 
     def ready(self, name: str) -> object | None:
         """Not None when the image stands; costs a stat."""
+
+    async def compiled(self, name: str, files: Mapping[str, bytes], place: str) -> Mapping[str, bytes]:
+        """Files that are mounted at `place` of a service of this image, their bytecode beside them."""
 
     def progress(self, name: str) -> Progress | None:
         """Where a running preparation is."""
@@ -75,6 +78,10 @@ class Preparation:
     def definition(self, name: str) -> ImageDefinition:
         """The definition of an image; raises `NotFound`."""
         return self._images.definition(name)
+
+    async def compiled(self, name: str, files: Mapping[str, bytes], place: str) -> Mapping[str, bytes]:
+        """Files that are mounted at `place` of a service of this image, their bytecode beside them."""
+        return await self._images.compiled(name, files, place)
 
     def start(self) -> None:
         """Begin on the first `want`, or after five seconds."""
@@ -175,6 +182,10 @@ class NoTrees:
     def ready(self, name: str) -> object | None:
         """Always."""
         return self.definition(name)
+
+    async def compiled(self, name: str, files: Mapping[str, bytes], place: str) -> Mapping[str, bytes]:
+        """Nothing runs them."""
+        return files
 
     def progress(self, name: str) -> Progress | None:
         """Nothing is built."""

@@ -23,7 +23,7 @@ from app.sandbox.daemon.usual import UsualTimes
 from app.sandbox.engine import Engine
 from app.sandbox.journal import Entry, Journal
 from app.sandbox.model import Purpose, SandboxSpec, SandboxState
-from app.sandbox.taps.model import TAP_IMAGE, plans
+from app.sandbox.taps.model import MEMBER_PLACE, TAP_IMAGE, plans
 from app.sandbox.taps.supervisor import Taps
 
 log = logging.getLogger(__name__)
@@ -78,6 +78,7 @@ class Sandboxes:
         self._journal = journal
         self._instance = instance
         self._tap_files = tap_files
+        self._compiled_tap_files: Mapping[str, bytes] | None = None
         self.doctor = Doctor(engine)
         self.engine_gone = asyncio.Event()
         self.given = Given(engine, images.definition, self.changes)
@@ -289,12 +290,17 @@ class Sandboxes:
             self.engine,
             record.id,
             wanted,
-            self._tap_files,
+            self._find_tap_files,
             self.images.definition(TAP_IMAGE).default_limits,
             (service.name for service in record.spec.services if not service.given),
             note=note,
             give_up=lambda why: self._wish(record, Ending("failed", why)),
         )
+
+    async def _find_tap_files(self) -> Mapping[str, bytes]:
+        if self._compiled_tap_files is None:
+            self._compiled_tap_files = await self.images.compiled(TAP_IMAGE, self._tap_files, MEMBER_PLACE)
+        return self._compiled_tap_files
 
     async def _live(self, record: Record) -> None:
         try:

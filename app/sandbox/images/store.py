@@ -9,12 +9,13 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from app.errors import NotFound
+from app.sandbox.images.bytecode import compile_files
 from app.sandbox.images.definition import ImageDefinition, load_images
 from app.sandbox.images.layout import LEASE, Layout
 from app.sandbox.images.progress import BuildFailed, ImageNotReady, Progress, Step
@@ -106,6 +107,14 @@ class ImageStore:
         if image is None:
             raise self._why_not(name)
         return image
+
+    async def compiled(self, name: str, files: Mapping[str, bytes], place: str) -> Mapping[str, bytes]:
+        """Files that are mounted at `place` of a service of this image, their bytecode beside them.
+
+        Raises:
+            ImageNotReady, BuildFailed: as they say.
+        """
+        return {**files, **await asyncio.to_thread(compile_files, self.require(name).root, files, place)}
 
     def progress(self, name: str) -> Progress | None:
         """How far the preparation is that runs in this process; None when none does."""

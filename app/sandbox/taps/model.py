@@ -11,6 +11,7 @@ from app.content.exercise import EdgeDef
 from app.errors import InvalidInput, PlatformError
 
 TAP_IMAGE = "tap"
+MEMBER_PLACE = "/member"  #: where a guest finds its files
 SENDER = "@sender"  #: in a step: the replica whose frame is held
 STEPS = ("kill", "pause", "resume", "stop", "restart", "await_exit")
 _MOST_STEPS = 10

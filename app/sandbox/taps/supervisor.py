@@ -6,7 +6,7 @@ import asyncio
 import itertools
 import json
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -30,7 +30,7 @@ class Taps:
     """All taps of one sandbox.
 
     Args:
-        files: what is mounted at /member, without `tap.json`.
+        files: finds what is mounted at /member, without `tap.json`.
         clients: the learner's services, by plain name.
         note: takes a sentence for people.
         give_up: called once, with a sentence, when a tap cannot be kept alive.
@@ -45,7 +45,7 @@ class Taps:
         engine: Engine,
         sandbox_id: str,
         plans: Sequence[TapPlan],
-        files: Mapping[str, bytes],
+        files: Callable[[], Awaitable[Mapping[str, bytes]]],
         limits: Limits,
         clients: Iterable[str],
         *,
@@ -55,7 +55,8 @@ class Taps:
         self._engine = engine
         self._sandbox_id = sandbox_id
         self._plans = plans
-        self._files = files
+        self._find_files = files
+        self._files: Mapping[str, bytes] = {}
         self._limits = limits
         self._clients = frozenset(clients)
         self._note = note
@@ -76,6 +77,7 @@ class Taps:
         Raises:
             PlatformError: one did not start.
         """
+        self._files = await self._find_files()
         await asyncio.gather(*(self._start(plan) for plan in self._plans))
         self._keepers = [asyncio.create_task(self._keep(plan), name=f"keeper of {plan.name}") for plan in self._plans]
 
