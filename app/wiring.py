@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from app.learning.home import Homes
     from app.learning.image_waits import ImageWaits
     from app.learning.lesson_page import LessonPages
+    from app.learning.objections import Objections
     from app.learning.progress import LessonReading
     from app.learning.quizzes import QuizAnswers
     from app.learning.sandboxes import PracticeSandboxes
@@ -72,6 +73,7 @@ class UseCases:
     runs: Runs
     drafts: Drafts
     hints: Hints
+    objections: Objections
     quizzes: QuizAnswers
     reading: LessonReading
     pages: LessonPages
@@ -115,6 +117,7 @@ def use_cases(settings: Settings, database: Database, library: Library | None = 
     from app.learning.home import Homes
     from app.learning.image_waits import ImageWaits
     from app.learning.lesson_page import LessonPages
+    from app.learning.objections import Objections
     from app.learning.progress import LessonReading
     from app.learning.quizzes import QuizAnswers
     from app.learning.sandboxes import PracticeSandboxes
@@ -138,6 +141,7 @@ def use_cases(settings: Settings, database: Database, library: Library | None = 
         runs=Runs(database, exercises, doorbell),
         drafts=drafts,
         hints=hints,
+        objections=Objections(database),
         quizzes=QuizAnswers(database, library),
         reading=LessonReading(database),
         pages=LessonPages(database),

@@ -153,6 +153,20 @@ def open_hint(exercise_id: str, number: int, query: s.LangQuery) -> s.Hints:
     return _hints(user_id, exercise_id, query)
 
 
+@operation("POST", "/exercises/<exercise_id>/objections", status=201, body=s.ObjectionIn, reply=s.ObjectionOut)
+def make_objection(exercise_id: str, body: s.ObjectionIn) -> s.ObjectionOut:
+    """Say that a check judged your attempt wrongly; the instructors get its report, seed and files."""
+    made = cases().objections.make(viewer().user_id, body.kind, body.attempt, body.check, body.message)
+    return s.ObjectionOut.model_validate(cases().objections.get(made))
+
+
+@operation("GET", "/exercises/<exercise_id>/objections", reply=s.Objections)
+def objections(exercise_id: str) -> s.Objections:
+    """Your objections in an exercise, newest first, with their answers."""
+    mine = cases().objections.of(viewer().user_id, exercise_id)
+    return s.Objections(objections=[s.ObjectionOut.model_validate(one) for one in mine])
+
+
 @operation("POST", "/quizzes/<quiz_id>/answer", body=s.AnswerIn, query=s.LangQuery, reply=s.JudgementOut)
 def answer_quiz(quiz_id: str, body: s.AnswerIn, query: s.LangQuery) -> s.JudgementOut:
     """Answer a quiz; the answer is stored and the reasons come back."""

@@ -16,7 +16,7 @@ from app.db import Database
 from app.errors import InvalidInput
 from app.grading.limits import MAX_PAGE
 from app.grading.model import Submission, SubmissionState, Verdict
-from app.learning.model import LessonProgress
+from app.learning.model import LessonProgress, Objection
 from app.sandbox.model import Purpose, SandboxState
 from app.sandbox.row import SandboxRow
 
@@ -67,6 +67,27 @@ class SubmissionRow:
     score: int | None
     created_at: datetime
     finished_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectionLine:
+    """An objection in the instructor's list; `answered_at` is None while it waits."""
+
+    id: str
+    user_id: str
+    user_name: str
+    exercise_id: str
+    check_id: str
+    created_at: datetime
+    answered_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Owed:
+    """How many submissions have no verdict because grading broke, and how many objections no answer."""
+
+    verdicts: int
+    answers: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,11 +190,26 @@ class Classroom:
             found = select(*columns).join(User, User.id == s.user_id).where(*chosen).order_by(s.created_at.desc(), s.id)
             return _page(session, found, select(func.count()).select_from(s).where(*chosen), SubmissionRow, page, size)
 
-    def errored(self) -> int:
-        """How many submissions we owe a verdict, because grading broke. One statement."""
+    def objections(self, *, answered: bool | None = None, page: int = 1, size: int = 50) -> Page[ObjectionLine]:
+        """Objections to checks: those that wait, the oldest first; else the newest first. Two statements.
+
+        Raises:
+            InvalidInput: `page` or `size` out of range.
+        """
+        o = Objection
+        chosen = [] if answered is None else [o.answered_at.is_not(None) if answered else o.answered_at.is_(None)]
+        columns = (o.id, o.user_id, User.name, o.exercise_id, o.check_id, o.created_at, o.answered_at)
+        order = o.created_at.asc() if answered is False else o.created_at.desc()
         with self._database.read() as session:
-            owed = select(func.count()).select_from(Submission).where(Submission.state == SubmissionState.ERRORED)
-            return session.scalar(owed) or 0
+            found = select(*columns).join(User, User.id == o.user_id).where(*chosen).order_by(order, o.id)
+            return _page(session, found, select(func.count()).select_from(o).where(*chosen), ObjectionLine, page, size)
+
+    def owed(self) -> Owed:
+        """What we owe learners. One statement."""
+        verdicts = select(func.count()).select_from(Submission).where(Submission.state == SubmissionState.ERRORED)
+        answers = select(func.count()).select_from(Objection).where(Objection.answered_at.is_(None))
+        with self._database.read() as session:
+            return Owed(*session.execute(select(verdicts.scalar_subquery(), answers.scalar_subquery())).one())
 
     def sandboxes(self) -> tuple[SandboxLine, ...]:
         """Every living sandbox, oldest first. One statement; the states are the reconciler's, at most seconds old."""

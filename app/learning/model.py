@@ -1,10 +1,10 @@
-"""What a learner did: lessons read, quizzes answered, drafts, restore points, hints opened."""
+"""What a learner did: lessons read, quizzes answered, drafts, restore points, hints opened, objections made."""
 
 from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import ForeignKey, Index, String, Text
+from sqlalchemy import ForeignKey, Index, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.db import Base, UTCDateTime, new_id, now
@@ -71,3 +71,24 @@ class HintOpened(Base):
     exercise_id: Mapped[str] = mapped_column(String(48), primary_key=True)
     number: Mapped[int] = mapped_column(primary_key=True)
     opened_at: Mapped[datetime] = mapped_column(UTCDateTime, default=now)
+
+
+class Objection(Base):
+    """A learner says that a check judged wrongly. The evidence is the attempt: its report, seed and files never change."""
+
+    __tablename__ = "objections"
+    __table_args__ = (UniqueConstraint("attempt_id", "check_id"), Index("ix_objections_state", "answered_at", "created_at"))
+
+    id: Mapped[str] = mapped_column(String(20), primary_key=True, default=new_id)
+    user_id: Mapped[str] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
+    exercise_id: Mapped[str] = mapped_column(String(48))
+    attempt_kind: Mapped[str] = mapped_column(String(12))  #: submission, run
+    attempt_id: Mapped[str] = mapped_column(String(20))
+    check_id: Mapped[str] = mapped_column(String(48))
+    seed: Mapped[int] = mapped_column()
+    files_hash: Mapped[str] = mapped_column(String(64))
+    message: Mapped[str] = mapped_column(Text)
+    created_at: Mapped[datetime] = mapped_column(UTCDateTime, default=now)
+    answer: Mapped[str] = mapped_column(Text, default="")
+    answered_by: Mapped[str | None] = mapped_column(ForeignKey("users.id", ondelete="SET NULL"))
+    answered_at: Mapped[datetime | None] = mapped_column(UTCDateTime)

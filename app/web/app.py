@@ -32,6 +32,7 @@ from app.web import (
     sandboxes,
     sessions,
     start,
+    stuck,
 )
 from app.wiring import UseCases, use_cases
 
@@ -66,7 +67,7 @@ def create_app(settings: Settings, cases: UseCases | None = None) -> Flask:
     Compress(app)
     for part in (observe, errors, headers, bodies, sessions, language, news, assets):
         part.register(app)
-    for room in (start, account, lessons, exercises, sandboxes, admin):
+    for room in (start, account, lessons, exercises, stuck, sandboxes, admin):
         app.register_blueprint(room.blueprint)
     api.register(app)
     if settings.proxies:

@@ -36,7 +36,7 @@ def index() -> str:
 @blueprint.get("/exercises/<exercise_id>")
 def exercise(exercise_id: str) -> str:
     """The workbench."""
-    found, person = _exercise(exercise_id), visitor()
+    found, person = find_exercise(exercise_id), visitor()
     work = cases().workbenches.of(person.id, found.id) if person else None
     newest = attempt_page(work.attempts[0].kind, work.attempts[0].id, viewer()) if work and work.attempts else None
     return render_template(
@@ -49,7 +49,7 @@ def exercise(exercise_id: str) -> str:
 @blueprint.get("/exercises/<exercise_id>/sandbox")
 def sandbox_part(exercise_id: str) -> str:
     """The learner's sandbox: state, time left, services. `?active`: the person at the page is at work."""
-    found = _exercise(exercise_id)
+    found = find_exercise(exercise_id)
     user()
     return render_template("exercises/_sandbox.html", exercise=found, definition=found.definition, **_sandbox(found))
 
@@ -57,7 +57,7 @@ def sandbox_part(exercise_id: str) -> str:
 @blueprint.get("/exercises/<exercise_id>/history")
 def history_part(exercise_id: str) -> str:
     """Submissions and runs, newest first."""
-    found = _exercise(exercise_id)
+    found = find_exercise(exercise_id)
     attempts = cases().workbenches.attempts(user().id, found.id)
     return render_template("exercises/_history.html", exercise=found, attempts=attempts)
 
@@ -65,7 +65,7 @@ def history_part(exercise_id: str) -> str:
 @blueprint.get("/exercises/<exercise_id>/restore-points")
 def points_part(exercise_id: str) -> str:
     """The last restore points."""
-    found = _exercise(exercise_id)
+    found = find_exercise(exercise_id)
     points = cases().drafts.restore_points(user().id, found.id)
     return render_template("exercises/_points.html", exercise=found, points=points)
 
@@ -74,7 +74,7 @@ def points_part(exercise_id: str) -> str:
 @limits.rated(limits.SUBMIT)
 def files(exercise_id: str) -> Any:
     """Save, and then submit or run where asked: what the page's form does without scripts."""
-    found, person = _exercise(exercise_id), user()
+    found, person = find_exercise(exercise_id), user()
     texts = {
         path: request.form[f"file:{path}"].replace("\r\n", "\n")
         for path in found.editable_paths
@@ -94,7 +94,7 @@ def files(exercise_id: str) -> Any:
 @blueprint.post("/exercises/<exercise_id>/hints/<int:number>")
 def hint(exercise_id: str, number: int) -> Any:
     """Open the next hint."""
-    found, person = _exercise(exercise_id), user()
+    found, person = find_exercise(exercise_id), user()
     cases().hints.open(person.id, found.id, number)
     if request.headers.get("HX-Request"):
         opened = cases().hints.opened(person.id, found.id)
@@ -126,7 +126,12 @@ def run_part(run_id: str) -> str:
     return _attempt("run", run_id, "exercises/_attempt.html")
 
 
-def _exercise(exercise_id: str) -> Exercise:
+def find_exercise(exercise_id: str) -> Exercise:
+    """An exercise of the course.
+
+    Raises:
+        NotFound: there is none, or it is only planned.
+    """
     found = cases().catalog.exercise(exercise_id)
     if found is None:
         planned = cases().catalog.exercise_entry(exercise_id)

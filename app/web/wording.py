@@ -29,6 +29,8 @@ SENTENCES: Mapping[str, object] = {
     "sandboxd-not-started": lazy("The sandbox service did not start."),
     "bad-json": lazy("The body is not JSON that can be read: %(problem)s."),
     "bad-page": lazy("There is no such page of the list."),
+    "message-too-long": lazy("At most 2,000 characters, please."),
+    "too-many-objections": lazy("Five of your objections are not answered yet."),
     "invalid-fields": lazy("“%(field)s” has a value that is not accepted."),
 }
 

@@ -27,7 +27,8 @@ class Row:
     """What each kind of person gets from a route: `ok` means that authorization let the request through.
 
     Attributes:
-        body: fields of a form, or of a JSON body, that get past the checks of input.
+        body: fields of a form, or of a JSON body, that get past the checks of input; `{name}` stands for an argument of a
+            route, as in `World.arguments`.
         sends: what the route takes: a form, or JSON (always so below `/api/`).
     """
 
@@ -95,6 +96,10 @@ ROUTES: dict[tuple[str, str], Row] = {
     ("GET", "exercises.history_part"): PEOPLE,
     ("GET", "exercises.points_part"): PEOPLE,
     ("GET", "exercises.sandbox_part"): PEOPLE,
+    ("GET", "stuck.page"): ANYBODY,
+    ("GET", "stuck.part"): ANYBODY,
+    ("POST", "stuck.hint"): PEOPLE,
+    ("POST", "stuck.object_to"): OWNER.given(kind="submission", attempt="{submission_id}", check="closed", message="It errs."),
     ("GET", "exercises.run"): OWNER_OR_INSTRUCTOR,
     ("GET", "exercises.run_part"): OWNER_OR_INSTRUCTOR,
     ("GET", "exercises.submission"): OWNER_OR_MENTOR,
@@ -113,6 +118,8 @@ ROUTES: dict[tuple[str, str], Row] = {
     ("POST", "api.reset_draft"): PEOPLE,
     ("GET", "api.hints"): PEOPLE,
     ("POST", "api.open_hint"): PEOPLE,
+    ("GET", "api.objections"): PEOPLE,
+    ("POST", "api.make_objection"): OWNER.given(kind="run", attempt="{run_id}", check="closed", message="It errs."),
     ("GET", "api.restore_points"): PEOPLE,
     ("POST", "api.restore"): OWNER.given(revision=0),
     ("POST", "api.start_run"): PEOPLE,
@@ -140,6 +147,9 @@ ROUTES: dict[tuple[str, str], Row] = {
     ("GET", "admin.submissions"): MENTOR,
     ("GET", "admin.submission"): MENTOR,
     ("POST", "admin.retry"): INSTRUCTOR,
+    ("GET", "admin.objections"): INSTRUCTOR,
+    ("GET", "admin.objection"): INSTRUCTOR,
+    ("POST", "admin.answer_objection"): INSTRUCTOR.given(answer="You are right."),
     ("GET", "admin.running"): INSTRUCTOR,
     ("GET", "admin.sandbox_logs"): INSTRUCTOR,
     ("POST", "admin.stop_sandbox"): INSTRUCTOR,

@@ -14,7 +14,7 @@ from app.web.app import create_app
 from app.web.sessions import UNSAFE
 from app.wiring import use_cases
 from tests.web.authorization import ACTORS, ROUTES, Outcome, Row
-from tests.web.site import BOOKKEEPING, Browser, Site
+from tests.web.site import BOOKKEEPING, Site
 from tests.web.world import World, people
 
 
@@ -39,12 +39,14 @@ def address(site: Site, world: World, endpoint: str, method: str) -> str:
         return site.app.url_for(endpoint, **{name: world.arguments[name] for name in rule.arguments})
 
 
-def ask(browser: Browser, method: str, path: str, row: Row, token: str = "") -> TestResponse:
+def ask(world: World, actor: str, method: str, path: str, row: Row, token: str = "") -> TestResponse:
+    browser = world.browsers[actor]
     if method not in UNSAFE:
         return browser.ask(method, path)
     headers = {"X-CSRFToken": token} if token else {}
+    body = {key: value.format(**world.arguments) if isinstance(value, str) else value for key, value in row.body.items()}
     as_json = path.startswith("/api/") or row.sends == "json"
-    return browser.ask(method, path, headers=headers, **{"json" if as_json else "data": dict(row.body)})
+    return browser.ask(method, path, headers=headers, **{"json" if as_json else "data": body})
 
 
 def outcome(answer: TestResponse) -> Outcome:
@@ -65,7 +67,7 @@ def test_each_kind_of_person_gets_what_the_matrix_says(site: Site, world: World,
     row, path, got = ROUTES[method, endpoint], address(site, world, endpoint, method), {}
     for actor in ACTORS:
         browser = world.browsers[actor]
-        got[actor] = outcome(ask(browser, method, path, row, browser.csrf() if method in UNSAFE else ""))
+        got[actor] = outcome(ask(world, actor, method, path, row, browser.csrf() if method in UNSAFE else ""))
     assert got == dict(row.outcomes)
 
 
@@ -76,7 +78,7 @@ def test_a_change_without_the_pages_token_is_refused_and_changes_nothing(
     row, path = ROUTES[method, endpoint], address(site, world, endpoint, method)
     before = site.rows(*BOOKKEEPING)
     for actor in ("guest", "owner", "admin"):
-        answer = ask(world.browsers[actor], method, path, row)
+        answer = ask(world, actor, method, path, row)
         assert answer.status_code == 403, actor
         if path.startswith("/api/"):
             assert answer.json["code"] == "csrf"

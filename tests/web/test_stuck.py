@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from html import unescape
 
 import pytest
 from sqlalchemy import update
 
-from app.accounts.model import User
+from app.accounts.model import Role, User
 from app.db import now
 from app.grading.model import Submission, SubmissionState, Verdict
 from app.grading.report import CheckReport, Explanation, Message, Report, Words
@@ -95,3 +96,107 @@ def test_lists_never_load_what_the_taps_saw(site: Site, browser: Browser, anna: 
         assert browser.get(path).status_code == 200
     assert seen
     assert not [text for text in seen if "traces" in text]
+
+
+def test_the_ladder_goes_from_the_mistake_over_the_lesson_and_hints_to_a_person(
+    site: Site, browser: Browser, anna: User
+) -> None:
+    nothing = words(browser.get(f"{PAGE}/stuck").text)
+    assert "Nothing has been checked yet." in nothing
+    assert "you can say here that the check is wrong" in nothing
+    graded(site, anna, failed("consumer-first"))
+    page = browser.get(f"{PAGE}/stuck").text
+    read = words(page)
+    places = [read.index(part) for part in (MISTAKE, "Read the last lines of the consumer's log", "In the lesson:",
+                                            "Hints 0/3", "Hint 1 of 3", "Ask a person", "This check is wrong")]  # fmt: skip
+    assert places == sorted(places)
+    assert 'href="/lessons/m05-l03' in page
+    assert "auto_ack" not in read, "no code"
+
+
+def test_doubt_is_said_and_begins_with_the_checks_own_question(site: Site, browser: Browser, anna: User) -> None:
+    graded(site, anna, failed("in-order"))
+    read = words(browser.get(f"{PAGE}/stuck/part").text)
+    assert "we do not guess" in read
+    assert read.count("How many messages go out for one order") == 1
+
+
+def test_hints_open_from_the_ladder_one_at_a_time_with_and_without_scripts(site: Site, browser: Browser, anna: User) -> None:
+    assert browser.post(f"{PAGE}/stuck/hints/2").status_code == 409
+    opened = browser.post(f"{PAGE}/stuck/hints/1")
+    assert (opened.status_code, opened.location) == (303, f"{PAGE}/stuck#ladder-hints")
+    assert "who creates the queue?" in browser.get(f"{PAGE}/stuck").text
+    headers = {"HX-Request": "true", "X-CSRFToken": browser.csrf()}
+    part = browser.ask("POST", f"{PAGE}/stuck/hints/2", headers=headers).text
+    assert part.count('id="ladder"') == 1
+    assert re.search(r'id="hints"[^>]*hx-swap-oob="true"', part), "the task's own list of hints follows"
+    assert len(site.cases.hints.opened(anna.id, QUEUE)) == 2
+
+
+def test_the_workbench_opens_it_by_a_link_where_scripts_do_not_run(browser: Browser) -> None:
+    assert re.search(rf'<a [^>]*href="{PAGE}/stuck"[^>]*data-do="stuck"', browser.get(PAGE).text)
+    assert "Hints open one at a time" in browser.get(f"{PAGE}/stuck").text or "Hint 1 of 3" in browser.get(f"{PAGE}/stuck").text
+
+
+def objected(
+    browser: Browser, submission: str, check: str = "in-order", message: str = "The order is right: <b>see</b>."
+) -> int:
+    fields = {"kind": "submission", "attempt": submission, "check": check, "message": message}
+    return int(browser.post(f"{PAGE}/objections", **fields).status_code)
+
+
+def test_an_objection_reaches_the_instructors_with_its_evidence_and_the_answer_comes_back(
+    site: Site, browser: Browser, anna: User
+) -> None:
+    submission = graded(site, anna, failed("in-order", "closed"))
+    assert objected(browser, submission) == 303
+    assert objected(browser, submission) == 409
+    teacher = site.signed_in(site.person("Teacher", Role.INSTRUCTOR))
+    teacher.client.set_cookie("lang", "en", domain="127.0.0.1")
+    listed = teacher.get("/panel/objections").text
+    assert "1 learner says that a check is wrong." in words(teacher.get("/panel/learners").text)
+    place = re.search(r"/panel/objections/\w{20}", listed)
+    assert place
+    page = teacher.get(place[0]).text
+    assert "<b>see</b>" not in page
+    assert all(part in words(page) for part in ("The order is right: <b>see</b>.", "in-order", "4711", "We started it."))
+    assert f"/panel/submissions/{submission}" in page
+    assert teacher.post(f"{place[0]}/answer", answer="You are right, it is mended.").status_code == 303
+    assert "Nobody waits for an answer." in teacher.get("/panel/objections").text
+    assert "You are right, it is mended." in browser.get(f"{PAGE}/stuck").text
+    assert [deed for deed in site.audit() if deed.startswith("objection")] == ["objection.answer", "objection.make"]
+
+
+def test_an_objection_is_bounded_and_about_a_failed_check_of_ones_own(site: Site, browser: Browser, anna: User) -> None:
+    submission = graded(site, anna, failed("in-order"))
+    assert objected(browser, submission, message=" ") == 400
+    assert objected(browser, submission, message="x" * 2001) == 400
+    assert objected(browser, submission, check="no-such") == 404
+    other = site.signed_in(site.person("boris"))
+    assert objected(other, submission) == 404
+    for number in range(5):
+        assert objected(browser, graded(site, anna, failed("in-order")), message=f"Number {number}.") == 303
+    assert objected(browser, submission) == 429
+    fine = failed("in-order")
+    passed = CheckReport("closed", Words("c", "c"), "passed", 10, 10, 1.0)
+    assert objected(browser, graded(site, anna, replace(fine, checks=(*fine.checks, passed))), check="closed") == 400
+
+
+def test_the_api_takes_an_objection_and_lists_ones_own(site: Site, browser: Browser, anna: User) -> None:
+    submission = graded(site, anna, failed("in-order"))
+    body = {"kind": "submission", "attempt": submission, "check": "in-order", "message": "It errs."}
+    place, headers = f"/api/v1/exercises/{QUEUE}/objections", {"X-CSRFToken": browser.csrf()}
+    made = browser.ask("POST", place, json=body, headers=headers)
+    assert (made.status_code, made.get_json()["state"], made.get_json()["seed"]) == (201, "open", made.get_json()["seed"])
+    assert [one["message"] for one in browser.get(place).get_json()["objections"]] == ["It errs."]
+    again = browser.ask("POST", place, json={**body, "message": "x" * 2001}, headers=headers)
+    assert again.status_code in (400, 422)
+
+
+def test_an_attempt_of_somebody_else_or_another_exercise_is_no_ladder_of_mine(site: Site, browser: Browser, anna: User) -> None:
+    submission = graded(site, anna, failed("in-order"))
+    address = f"stuck?kind=submission&attempt={submission}&check=in-order"
+    assert browser.get(f"{PAGE}/{address}").status_code == 200
+    assert browser.get(f"/exercises/g1-greeter/{address}").status_code == 404
+    mentor = site.signed_in(site.person("mentor", Role.MENTOR))
+    assert mentor.get(f"{PAGE}/{address}").status_code == 404, "even where the submission itself may be read"

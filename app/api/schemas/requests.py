@@ -68,3 +68,10 @@ class ControlIn(In):
 
 class AnswerIn(In):
     answer: int | float | list[int] = Field(description="a number, or shown option numbers from 0")
+
+
+class ObjectionIn(In):
+    kind: Literal["submission", "run"]
+    attempt: Id = Field(description="id of your submission or run")
+    check: Id = Field(description="id of a check that did not pass there")
+    message: str = Field(min_length=1, max_length=2000, description="what the check gets wrong")

@@ -173,6 +173,25 @@ class Hints(Out):
     opened: list[str]
 
 
+class ObjectionOut(Out):
+    """`answer` is empty while the state is `open`."""
+
+    id: str
+    attempt_kind: Literal["submission", "run"]
+    attempt_id: str
+    check_id: str
+    seed: int
+    message: str
+    created_at: datetime
+    state: Literal["open", "answered"]
+    answer: str
+    answered_at: datetime | None
+
+
+class Objections(Out):
+    objections: list[ObjectionOut]
+
+
 class OptionOut(Out):
     text: str
     why: str

@@ -7,11 +7,11 @@ from typing import Any
 from flask import redirect, url_for
 
 from app.accounts.model import Role
-from app.web.admin import audit, content, learners, running, submissions, users
+from app.web.admin import audit, content, learners, objections, running, submissions, users
 from app.web.admin.blueprint import blueprint
 from app.web.context import require
 
-__all__ = ["audit", "blueprint", "content", "learners", "running", "submissions", "users"]
+__all__ = ["audit", "blueprint", "content", "learners", "objections", "running", "submissions", "users"]
 
 
 @blueprint.get("/")

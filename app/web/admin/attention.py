@@ -27,10 +27,14 @@ class Concern:
 
 def concerns() -> Iterator[Concern]:
     """The most urgent first. One statement and one call to sandboxd."""
-    if count := cases().classroom.errored():
+    owed = cases().classroom.owed()
+    if count := owed.verdicts:
         text = ngettext("%(num)s submission has no verdict: grading broke.",
                         "%(num)s submissions have no verdict: grading broke.", count)  # fmt: skip
         yield Concern(text, url_for("admin.submissions", verdict="errored"))
+    if count := owed.answers:
+        text = ngettext("%(num)s learner says that a check is wrong.", "%(num)s learners say that a check is wrong.", count)
+        yield Concern(text, url_for("admin.objections"), ours=False)
     if text := _engine():
         yield Concern(text, url_for("admin.content", _anchor="engine"))
     catalog = cases().catalog

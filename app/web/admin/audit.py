@@ -21,7 +21,8 @@ DEEDS: Mapping[str, LazyString] = {
     "user.activate": l_("opened the account"), "user.deactivate": l_("closed the account"),
     "token.create": l_("made an API token"), "database.restore": l_("brought a backup back"),
     "token.revoke": l_("revoked an API token"), "submission.retry": l_("had a submission graded again"),
-    "sandbox.stop": l_("stopped a sandbox"), SUSPICIOUS: l_("something unusual was observed"),
+    "sandbox.stop": l_("stopped a sandbox"), "objection.make": l_("said that a check is wrong"),
+    "objection.answer": l_("answered an objection"), SUSPICIOUS: l_("something unusual was observed"),
 }  # fmt: skip
 #: What `app.grading.suspicion` counts.
 OBSERVED: Mapping[str, LazyString] = {
@@ -31,7 +32,10 @@ OBSERVED: Mapping[str, LazyString] = {
     "redirect-elsewhere": l_("redirects to other addresses"),
     "refused-connections": l_("connections that the exercise does not have"),
 }  # fmt: skip
-_PAGES = {"user": ("admin.learner", "user_id"), "submission": ("admin.submission", "submission_id")}
+_PAGES = {
+    "user": ("admin.learner", "user_id"), "submission": ("admin.submission", "submission_id"),
+    "objection": ("admin.objection", "objection_id"),
+}  # fmt: skip
 
 
 @blueprint.get("/audit")

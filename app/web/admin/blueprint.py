@@ -33,6 +33,7 @@ def tabs() -> dict[str, Any]:
     """The tabs that this person may open, and a maker of links that keep the filters."""
     pages = (
         ("admin.learners", _("Learners"), Role.MENTOR), ("admin.submissions", _("Submissions"), Role.MENTOR),
+        ("admin.objections", _("Objections"), Role.INSTRUCTOR),
         ("admin.running", _("Sandboxes"), Role.INSTRUCTOR), ("admin.content", _("Content"), Role.INSTRUCTOR),
         ("admin.users", _("Users"), Role.ADMIN), ("admin.audit", _("Audit log"), Role.INSTRUCTOR),
     )  # fmt: skip

@@ -7,6 +7,7 @@ import { arrangePanes } from "./workbench/panes.js";
 import { keepSandbox } from "./workbench/sandbox.js";
 import "./workbench/trace.js";
 import { api, html, swap } from "./workbench/server.js";
+import { keepStuck } from "./workbench/stuck.js";
 import { announce, facts, note, say } from "./workbench/words.js";
 
 const $ = (id) => document.getElementById(id);
@@ -20,7 +21,8 @@ const keys = {
 };
 const files = openFiles({ onEdit: () => marks.done("edit"), onSaved: () => sandbox?.refresh(), keys });
 const sandbox = keepSandbox({ save: files.save, onChange: onSandbox });
-const attempts = followAttempt({ onChange: onAttempt, onSettled: () => { refreshHistory(); onSandbox(sandbox.now()); } });
+const attempts = followAttempt({ onChange: onAttempt, onSettled: () => { refreshHistory(); onSandbox(sandbox.now()); stuck.changed(); } });
+const stuck = keepStuck({ onProblem: (problem) => note(say("failedAction", { why: problem.message }), "bad") });
 
 function onSandbox(now) {
   logs.update(now.id, now.services);
@@ -128,7 +130,7 @@ const deeds = {
   points: showPoints, reset: () => files.reset(), restore: ({ point }) => { $("dialog-points").close(); files.restore(point); },
   keys: () => askBy($("dialog-keys")), marks: () => marks.again(), "marks-hide": () => marks.hide(),
   full: () => panes.full(), "task-open": () => panes.openTask(), "task-close": () => panes.closeTask(),
-  stuck: () => { panes.openTask(); $("hints").scrollIntoView({ block: "center" }); $("next-hint")?.focus(); },
+  stuck: () => stuck.open(), "stuck-close": () => stuck.close(),
 };
 
 document.addEventListener("click", (event) => {
