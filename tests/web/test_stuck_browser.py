@@ -1,0 +1,103 @@
+"""Stuck at the workbench, in a real browser: by keyboard alone from the button to a hint and back; nothing for axe to find."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests.journeys.screens import screenshots
+from tests.web.site import Site
+from tests.web.test_golden_verdicts import EVENTS, failed, stored
+from tests.web.test_lessons_browser import AXE, chromium, chosen, url  # noqa: F401 - fixtures
+
+pytestmark = pytest.mark.browser
+PAGE = "/exercises/r1-hello-queue"
+SCHEMES = ("light", "dark")
+
+
+@pytest.fixture
+def page(site: Site, chromium: Browser, url: str) -> Page:  # noqa: F811
+    """The workbench of somebody whose submission has failed."""
+    anna = site.person("anna")
+    report = failed()
+    stored(site, anna, report)
+    context = chromium.new_context(viewport={"width": 1280, "height": 860}, reduced_motion="reduce")
+    context.add_cookies([{"name": "soty_session", "value": site.accounts.sign_ins.start(anna.id), "url": url},
+                         {"name": "lang", "value": "en", "url": url}])  # fmt: skip
+    page = context.new_page()
+    page.set_default_timeout(15_000)
+    page.goto(url + PAGE)
+    expect(page.locator(".cm-content")).to_be_visible()
+    return page
+
+
+def faults(page: Page) -> list[str]:
+    """Ids of what axe has against the page."""
+    page.evaluate(AXE.read_text())
+    return [fault["id"] for fault in page.evaluate("axe.run()")["violations"]]
+
+
+def focused(page: Page, within: str) -> bool:
+    return bool(page.evaluate("place => document.querySelector(place).contains(document.activeElement)", within))
+
+
+def test_the_ladder_is_climbed_by_keyboard_and_gives_the_focus_back(page: Page) -> None:
+    button = page.get_by_role("button", name="I am stuck")
+    button.focus()
+    page.keyboard.press("Enter")
+    panel = page.get_by_role("region", name="I am stuck")
+    expect(panel).to_contain_text("What we think is wrong")
+    assert focused(page, "#stuck")
+    for number in (1, 2, 3):
+        hint = panel.get_by_role("button", name=f"Hint {number} of 3")
+        hint.focus()
+        page.keyboard.press("Enter")
+        expect(panel.locator(".hint-list > li")).to_have_count(number)
+        assert focused(page, "#stuck"), "the focus stays in the panel"
+    expect(page.locator("#hints")).to_contain_text("Hints 3/3")
+    assert faults(page) == []
+    page.keyboard.press("Escape")
+    expect(panel).to_be_hidden()
+    expect(button).to_be_focused()
+
+
+def test_an_objection_is_sent_from_the_panel_and_a_refusal_says_why(page: Page) -> None:
+    page.get_by_role("button", name="I am stuck").click()
+    panel = page.get_by_role("region", name="I am stuck")
+    panel.get_by_text("This check is wrong").click()
+    panel.get_by_label("What does it get wrong?").fill("   ")
+    panel.get_by_role("button", name="Send to the instructors").click()
+    expect(page.locator("#notes")).to_contain_text("Write in a sentence or two")
+    panel.get_by_label("What does it get wrong?").fill("The order is right.")
+    panel.get_by_role("button", name="Send to the instructors").click()
+    expect(panel).to_contain_text("waits for an answer")
+
+
+def test_messages_are_filtered_by_connection(page: Page, url: str) -> None:  # noqa: F811
+    page.goto(url + str(page.locator("#attempt .attempt-head a").get_attribute("href")))
+    page.locator(".trace > summary").click()
+    rows = page.locator(".trace-table tbody tr:visible")
+    expect(rows).to_have_count(len(EVENTS))
+    page.get_by_label("Show").select_option("consumer → shop")
+    expect(rows).to_have_count(1)
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+@pytest.mark.parametrize("language", ["en", "ru"])
+def test_it_looks_as_it_should(page: Page, url: str, scheme: str, language: str) -> None:  # noqa: F811
+    """Pictures for people in `var/screens`; axe and width for us."""
+    page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+    page.context.add_cookies([{"name": "lang", "value": language, "url": url}])
+    page.goto(url + PAGE)
+    page.locator("#stuck-button").click()
+    expect(page.locator("#stuck")).to_be_visible()
+    screenshots(page, f"stuck-panel-{language}")
+    page.goto(f"{url}{PAGE}/stuck")
+    assert faults(page) == []
+    screenshots(page, f"stuck-page-{language}")
+    page.goto(f"{url}{PAGE}")
+    report = page.locator("#attempt .attempt-head a").get_attribute("href")
+    page.goto(f"{url}{report}")
+    page.locator(".trace > summary").click()
+    assert faults(page) == []
+    screenshots(page, f"report-{language}")
