@@ -8,7 +8,7 @@ from playwright.sync_api import Browser, Page, expect
 from tests.journeys.screens import screenshots
 from tests.web.site import Site
 from tests.web.test_golden_verdicts import EVENTS, failed, stored
-from tests.web.test_lessons_browser import AXE, chromium, chosen, url  # noqa: F401 - fixtures
+from tests.web.test_lessons_browser import AXE, chosen, chromium, url  # noqa: F401 - fixtures
 
 pytestmark = pytest.mark.browser
 PAGE = "/exercises/r1-hello-queue"
