@@ -72,7 +72,7 @@ http.server.ThreadingHTTPServer(("0.0.0.0", 8080), Handler).serve_forever()
 INIT = """
 import sys
 if not sys.stdin.read().strip().isdigit():
-    print("ERROR: not a number", file=sys.stderr)
+    print("a notice\\ntool:<stdin>:1: ERROR:  not a number\\n  ^", file=sys.stderr)
     sys.exit(3)
 """
 #: What the scripts of the prober use besides `ask`: asking the shop something, and telling the test what they saw.
@@ -356,7 +356,7 @@ def test_a_bad_init_file_fails_the_learners_services_and_a_good_one_mends_them(d
     # Given a sandbox whose file is wrong
     sandbox = daemon.ready(within=20, files={"stock.txt": "seven"})
     states = {service.full_name: (service.state, service.message) for service in sandbox.services}
-    said = "stock.txt: ERROR: not a number"
+    said = "stock.txt: line 1: ERROR:  not a number"
     assert states == {"stock": ("ready", ""), "shop": ("failed", said), "idler": ("failed", said)}
     assert [*sandbox.events] == [f"stock: {said}"]
     # When it is put right

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
@@ -19,6 +20,7 @@ INIT_SECONDS = 30.0
 READY_SECONDS = 60.0  #: for a service that was restarted
 _LOOK_AGAIN_SECONDS = 0.25
 _MOST_WORDS = 400
+_PLACE = re.compile(r"^(?:\w+:)?<stdin>:(\d+):\s*")  #: the file is fed through a pipe, so that tools know no name for it
 
 
 class Given:
@@ -104,6 +106,6 @@ class Given:
 def _said(result: ExecResult) -> str:
     """The error itself when the tool marks it as one, else its last words."""
     text = (result.stderr or result.stdout).decode("utf-8", "replace")
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    lines = [_PLACE.sub(r"line \1: ", line.strip()) for line in text.splitlines() if line.strip(" ^\t")]
     first = next((place for place, line in enumerate(lines) if "ERROR" in line or "FATAL" in line), max(0, len(lines) - 3))
     return " / ".join(lines[first : first + 3])[:_MOST_WORDS] or f"exit code {result.exit_code}"

@@ -79,7 +79,7 @@ class Calls:
             case "tap_arm" if isinstance(rule, dict):
                 return {"rule": await taps.arm(call.upstream, rule, self._take_step)}
             case "tap_disarm" if isinstance(rule, str):
-                return await taps.disarm(rule) if rule else await taps.disarm_all()
+                return await taps.disarm(rule) if rule else await taps.disarm_all(call.upstream)
             case "tap_await" if isinstance(rule, str):
                 fired, seen = await taps.reach(rule, call.count, call.timeout)
                 return {"fired": fired, "events": seen}

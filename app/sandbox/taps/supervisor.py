@@ -6,7 +6,7 @@ import asyncio
 import itertools
 import json
 import logging
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -83,7 +83,7 @@ class Taps:
 
     async def close(self) -> None:
         """Stop caring; the guests end with their sandbox."""
-        self._abandon()
+        self._abandon(self._taps.values())
         tasks = [*self._keepers, *self._tasks]
         for task in tasks:
             task.cancel()
@@ -128,10 +128,11 @@ class Taps:
             rule.abandon()
             await rule.tap.ask("disarm", rule=rule_id)
 
-    async def disarm_all(self) -> None:
-        """End every rule, and the steps that are being taken; what was held goes on."""
-        self._abandon()
-        await self._ask_all("disarm", rule="")
+    async def disarm_all(self, upstream: str = "") -> None:
+        """End every rule at an upstream's tap, or at all of them, and the steps that are being taken; what was held goes on."""
+        taps = [self._tap(upstream)] if upstream else [*self._taps.values()]
+        self._abandon(taps)
+        await asyncio.gather(*(tap.ask("disarm", rule="") for tap in taps))
 
     async def reach(self, rule_id: str, count: int, timeout: float) -> tuple[int, list[Event]]:
         """See `Rule.reach`.
@@ -150,7 +151,7 @@ class Taps:
 
     async def mark(self) -> int:
         """Number of the newest event, everything told that has happened until now."""
-        await self._ask_all("sync")
+        await asyncio.gather(*(tap.ask("sync") for tap in self._taps.values()))
         return self.history.settle()
 
     async def trace(self, after: int) -> Page:
@@ -166,13 +167,10 @@ class Taps:
             raise NotFound(f"No edge leads to `{upstream[:40]}`.", code="no-such-edge")
         return tap
 
-    def _abandon(self) -> None:
-        for rule in self._rules.values():
+    def _abandon(self, taps: Collection[Tap]) -> None:
+        for rule in [rule for rule in self._rules.values() if rule.tap in taps]:
             rule.abandon()
-        self._rules.clear()
-
-    async def _ask_all(self, op: str, **arguments: Any) -> None:
-        await asyncio.gather(*(tap.ask(op, **arguments) for tap in self._taps.values()))
+            del self._rules[rule.id]
 
     async def _start(self, plan: TapPlan) -> None:
         files = {**self._files, "tap.json": plan.as_json()}
@@ -189,7 +187,9 @@ class Taps:
     async def _keep(self, plan: TapPlan) -> None:
         """Start it again whenever it ends."""
         for death in range(1, MOST_DEATHS + 1):
-            why = await self._taps[plan.upstream].ended
+            tap = self._taps[plan.upstream]
+            why = await tap.ended
+            self._abandon([tap])
             self._fault(TapFault(f"The tap of `{plan.upstream}` failed: {why}."))
             try:
                 await self._start(plan)
