@@ -121,7 +121,8 @@ class Edge:
             kill: a service or replica to kill while the frame is held, and whose exit is awaited; `"@sender"` is the
                 replica at the client's end. With `then="drop"`: a crash of which the upstream never learned.
             steps: other things to do, in order: `[("pause", "worker")]`; kill, pause, resume, stop, restart, await_exit.
-            seconds: after which the tap does `then` by itself.
+            seconds: on a quiet machine, after which the tap does `then` by itself; steps that are not through by then
+                are a fault of the platform.
         """
         todo = [("kill", kill), ("await_exit", kill)] if kill else []
         todo += steps
@@ -134,7 +135,8 @@ class Edge:
                 words += Text(f", {_STEPS[do][0].format(who.ru)}", f", {_STEPS[do][1].format(who.en)}")
         words += Text(f", {_THEN[then][0]}", f", {_THEN[then][1]}")
         on_hold = [{"do": do, "service": service} for do, service in todo]
-        return self._arm("hold", when, nth, 1, words, seconds=seconds, then=then, on_hold=on_hold)
+        longest = self._clock.limit(seconds)
+        return self._arm("hold", when, nth, 1, words, seconds=longest, then=then, on_hold=on_hold)
 
     def cut(self) -> None:
         """Break the present connections with an RST to both sides; new ones are let through."""

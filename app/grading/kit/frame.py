@@ -40,6 +40,7 @@ _FIELDS = {
     "database": ("база", "database"),
     "tag": ("итог", "tag"),
     "statement": ("запрос", "statement"),
+    "n": ("номер", "number"),
     "body": ("тело", "body"),
 }
 _LABELS = {"commit": "COMMIT", "begin": "BEGIN", "rollback": "ROLLBACK"}
@@ -130,7 +131,7 @@ def event(kind: str, direction: Direction = BOTH, **fields: Any) -> Frame:
     return Frame({"kind": kind, **when}, direction)
 
 
-# -- connections ---------------------------------------------------------------------------------------------------
+# -- connections: for traces; a rule cannot wait for them ------------------------------------------------------------
 
 
 def opened() -> Frame:
@@ -159,6 +160,11 @@ def request(method: str | None = None, path: Any = None, body: Any = None, servi
 def response(status: Any = None, body: Any = None, code: Any = None) -> Frame:
     """An HTTP response with this `status`, or the end of a gRPC call with this `code`."""
     return event("response", DOWN, status=status, body=body, code=code)
+
+
+def message(number: int | None = None) -> Frame:
+    """A message of a gRPC call, in either direction; `number` counts those of its direction from 1."""
+    return event("message", BOTH, n=number)
 
 
 # -- AMQP ----------------------------------------------------------------------------------------------------------
