@@ -52,6 +52,8 @@ def crash_points(
             kit.step("До этой точки в этот раз не дошло.", "This time that point was not reached.")
         if events and victim.info.restart == "never":
             victim.start()
+        elif events:
+            victim.await_ready()
         invariant(subject)
     return total
 
