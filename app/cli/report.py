@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from textwrap import indent
 
 from app.grading.report import Explanation, Report
@@ -17,6 +18,7 @@ LABELS = {
         "passed": "Passed", "failed": "Not passed", "errored": "A fault of the platform, not yours", "of": "of", "seed": "seed",
     },
 }  # fmt: skip
+_COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 ORDER = ("failed", "errored", "skipped", "passed")
 
 
@@ -43,4 +45,9 @@ def _told(message: Explanation, words: dict[str, str]) -> str:
 def _print_logs(report: Report) -> None:
     for service, tail in report.log_tails.items():
         if tail.strip():
-            print(f"\n--- {service}\n{tail.rstrip()}")
+            print(f"\n--- {service}\n{_printable(tail.rstrip())}")
+
+
+def _printable(text: str) -> str:
+    """A learner's output is data: it must not drive the terminal of whoever reads it."""
+    return "".join(char if char.isprintable() or char in "\n\t" else "�" for char in _COLOURS.sub("", text))

@@ -1,52 +1,74 @@
-"""Three answers gathered on one event loop that all pages share, each call under a timeout of its own."""
+"""One event loop from door to door: the server and its three calls are coroutines, each call under a timeout of its own."""
 
 import asyncio
+import json
 import os
-import threading
+from urllib.parse import parse_qs, urlsplit
 
-import httpx
-from flask import Flask, jsonify, request
-
-PARTS = {"video": os.environ["VIDEO_URL"], "recs": os.environ["RECS_URL"], "billing": os.environ["BILLING_URL"]}
-
-app = Flask(__name__)
-loop = asyncio.new_event_loop()
-client = httpx.AsyncClient(timeout=None, limits=httpx.Limits(max_connections=None, max_keepalive_connections=20))
+PARTS = {name: urlsplit(os.environ[f"{name.upper()}_URL"]) for name in ("video", "recs", "billing")}
+PATIENCE = 0.7
 
 
-async def ask(url):
-    async with asyncio.timeout(0.6):
-        answer = await client.get(url)
-        answer.raise_for_status()
-        return answer.json()
+class NoAnswer(Exception):
+    pass
 
 
-async def ask_all(film, viewer):
-    return await asyncio.gather(
-        ask(f"{PARTS['video']}/films/{film}"),
-        ask(f"{PARTS['recs']}/films/{film}/similar"),
-        ask(f"{PARTS['billing']}/viewers/{viewer}"),
+async def ask(name, path):
+    place = PARTS[name]
+    try:
+        async with asyncio.timeout(PATIENCE):
+            reader, writer = await asyncio.open_connection(place.hostname, place.port)
+            try:
+                writer.write(f"GET {path} HTTP/1.1\r\nHost: {place.netloc}\r\nConnection: close\r\n\r\n".encode())
+                head, _, body = (await reader.read()).partition(b"\r\n\r\n")
+            finally:
+                writer.close()
+    except (OSError, TimeoutError) as error:
+        raise NoAnswer(name) from error
+    if b" 200 " not in head.split(b"\r\n")[0] + b" ":
+        raise NoAnswer(name)
+    try:
+        return json.loads(body)
+    except ValueError as error:
+        raise NoAnswer(name) from error
+
+
+async def page(film, viewer):
+    video, recs, billing = await asyncio.gather(
+        ask("video", f"/films/{film}"),
+        ask("recs", f"/films/{film}/similar"),
+        ask("billing", f"/viewers/{viewer}"),
         return_exceptions=True,
     )
+    if isinstance(video, NoAnswer):
+        return "503 Service Unavailable", {"error": "the film does not answer"}
+    missing = [name for name, part in (("recs", recs), ("billing", billing)) if isinstance(part, NoAnswer)]
+    return "200 OK", {
+        "video": video,
+        "recommendations": [] if "recs" in missing else recs["films"],
+        "plan": None if "billing" in missing else billing["plan"],
+        "missing": missing,
+    }
 
 
-@app.get("/watch/<film>")
-def watch(film):
-    answers = asyncio.run_coroutine_threadsafe(ask_all(film, request.args["viewer"]), loop)
-    video, recs, billing = answers.result()
-    if isinstance(video, BaseException):
-        return jsonify(error=f"no film: {type(video).__name__}"), 503
-    page = {"video": video, "recommendations": [], "plan": None, "missing": []}
-    if isinstance(recs, BaseException):
-        page["missing"].append("recs")
-    else:
-        page["recommendations"] = recs["films"]
-    if isinstance(billing, BaseException):
-        page["missing"].append("billing")
-    else:
-        page["plan"] = billing["plan"]
-    return page
+async def serve(reader, writer):
+    try:
+        request = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
+        place = urlsplit(request.split(" ")[1])
+        status, value = await page(place.path.rpartition("/")[2], parse_qs(place.query)["viewer"][0])
+        body = json.dumps(value).encode()
+        head = f"HTTP/1.1 {status}\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n"
+        writer.write(head.encode() + body)
+        await writer.drain()
+    except (asyncio.IncompleteReadError, ConnectionError):
+        pass
+    finally:
+        writer.close()
 
 
-threading.Thread(target=loop.run_forever, daemon=True).start()
-app.run(host="0.0.0.0", port=8000, threaded=True)
+async def main():
+    server = await asyncio.start_server(serve, "0.0.0.0", 8000, backlog=128)
+    await server.serve_forever()
+
+
+asyncio.run(main())
