@@ -140,6 +140,13 @@ class TapProcess:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return sock
 
+    def knock(self, source: str = WORKER) -> str:
+        """How a connection ends that is over as soon as it was made: the reset may come before `connect` returns."""
+        try:
+            return ended(self.connect(source))
+        except ConnectionResetError:
+            return "reset"
+
     def rss_mb(self) -> float:
         """Resident memory."""
         line = next(line for line in Path(f"/proc/{self.process.pid}/status").read_text().splitlines() if "VmRSS" in line)

@@ -105,7 +105,7 @@ def test_replicas_are_told_apart_by_their_address(server: Server, tap: TapProces
 
 
 def test_a_client_without_an_edge_is_reset(server: Server, tap: TapProcess) -> None:
-    assert ended(tap.connect("127.0.0.5")) == "reset"
+    assert tap.knock("127.0.0.5") == "reset"
     event = tap.await_event("refused")
     assert (event["from"], event["port"]) == ("other", server.port)
     # Positive control: one with an edge comes through.
@@ -130,7 +130,7 @@ def test_an_unknown_client_waits_for_news_and_is_reset_without(server: Server, t
 
 def test_an_upstream_that_is_gone_and_comes_back(server: Server, tap: TapProcess) -> None:
     server.close()
-    assert ended(tap.connect()) == "reset"
+    assert tap.knock() == "reset"
     assert tap.await_event("close")["by"] == "upstream"
     with socket.create_server(("127.0.0.1", server.port)) as again:
         tap.connect().sendall(b"x")
@@ -141,13 +141,13 @@ def test_an_upstream_that_is_gone_and_comes_back(server: Server, tap: TapProcess
 
 def test_an_upstream_without_a_name_is_unreachable() -> None:
     with Server() as server, TapProcess("tcp", server.port, upstream="nowhere.invalid") as tap:
-        assert ended(tap.connect()) == "reset"
+        assert tap.knock() == "reset"
         assert tap.await_event("close")["by"] == "upstream"
 
 
 def test_an_upstream_that_is_down_refuses_at_once(server: Server, tap: TapProcess) -> None:
     tap.ask("peers", peers={}, present=False)
-    assert ended(tap.connect()) == "reset"
+    assert tap.knock() == "reset"
     assert tap.await_event("close")["by"] == "upstream"
     tap.ask("peers", peers={}, present=True)
     client = tap.connect()
