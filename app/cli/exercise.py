@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Any
 from app.cli.chosen import chosen_exercises, editable_files
 from app.cli.said import say, table
 from app.content.exercise import ExerciseCatalog
+from app.content.proof import REFERENCE_RUNS, STRESS_RUNS, proof_path
 from app.errors import InvalidInput
 from app.settings import Settings
 
 if TYPE_CHECKING:
-    from app.grading.proof import Proof
+    from app.content.proof import Proof
     from app.grading.prover import Outcome
 
 EXIT = {"passed": 0, "failed": 1, "errored": 2}
@@ -38,7 +39,9 @@ def register(commands: Any) -> None:
     prove = actions.add_parser("prove", help="show that the checks tell right from wrong; writes proof.json")
     prove.add_argument("ids", metavar="ID", nargs="*")
     prove.add_argument("--all", action="store_true", help="every exercise")
-    prove.add_argument("--runs", type=int, default=0, metavar="N", help="times the reference runs (default 10)")
+    prove.add_argument("--runs", type=int, default=REFERENCE_RUNS, metavar="N", help="times the reference runs (default 10)")
+    stress = "times it runs while every core is busy (default 20); fewer leave the exercise unproven"
+    prove.add_argument("--stress", type=int, default=STRESS_RUNS, metavar="N", help=stress)
     prove.set_defaults(run=_prove)
 
     grade = actions.add_parser("grade", help="grade a folder; exit code 0 passed, 1 failed, 2 errored")
@@ -77,8 +80,7 @@ def _check(arguments: argparse.Namespace, settings: Settings) -> int:
 
 def _prove(arguments: argparse.Namespace, settings: Settings) -> int:
     from app.grading.local import LocalGrader
-    from app.grading.proof import proof_path
-    from app.grading.prover import REFERENCE_RUNS, prove
+    from app.grading.prover import prove
     from app.grading.version import grader_version
 
     if not arguments.ids and not arguments.all:
@@ -94,12 +96,15 @@ def _prove(arguments: argparse.Namespace, settings: Settings) -> int:
                 grader,
                 exercise,
                 platform=grader_version(settings.images_dir),
-                reference_runs=arguments.runs or REFERENCE_RUNS,
+                reference_runs=max(1, arguments.runs),
+                stress_runs=max(0, arguments.stress),
                 on_outcome=_tell,
             )
-            proof_path(exercise).write_text(proof.to_json(), "utf-8")
+            proof_path(exercise.folder).write_text(proof.to_json(), "utf-8")
             proofs.append(proof)
-            say(f"{exercise.id}: {'proven' if proof.ok else 'NOT proven'} in {proof.seconds:.0f} s")
+            say(f"{exercise.id}: {'proven' if proof.ok else 'NOT proven'} in {proof.seconds:.0f} s: "
+                f"reference {proof.reference_passed} of {proof.reference_runs}, "
+                f"on a busy machine {proof.stress_passed} of {proof.stress_runs}")  # fmt: skip
     if arguments.json:
         print(json.dumps([json.loads(proof.to_json()) for proof in proofs], ensure_ascii=False, indent=1))
     else:

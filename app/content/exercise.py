@@ -11,6 +11,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator, model_validator
 
+from app.content.proof import Proof, read_proof
 from app.content.source import read_yaml
 from app.content.topology import topology_problems
 from app.errors import ContentInvalid, Problem
@@ -216,15 +217,33 @@ class ExerciseDef(Strict):
 
 @dataclass(frozen=True)
 class Exercise:
-    """A loaded exercise. `content_hash` changes with any file of its folder but `proof.json`."""
+    """A loaded exercise.
+
+    Attributes:
+        content_hash: changes with any file of its folder but `proof.json`.
+        proof: its record, if it can be read.
+        unproven: why it is not offered to learners, one English sentence each; empty when it is.
+    """
 
     definition: ExerciseDef
     folder: Path
     content_hash: str
+    proof: Proof | None
+    unproven: tuple[str, ...]
 
     @property
     def id(self) -> str:
         return self.definition.id
+
+    @property
+    def offered(self) -> bool:
+        """Whether learners may open it: the checks are proven on exactly these files."""
+        return not self.unproven
+
+    @property
+    def proving(self) -> str:
+        """The command that proves it."""
+        return f"./soty exercise prove {self.id}"
 
     @cached_property
     def starter(self) -> dict[str, str]:
@@ -299,7 +318,8 @@ def load_exercise(folder: Path) -> Exercise:
             problems.append(source.problem((key,), f"folder `{name}` is missing"))
     if problems:
         raise ContentInvalid(problems)
-    return Exercise(definition, folder, folder_hash(folder))
+    content_hash = folder_hash(folder)
+    return Exercise(definition, folder, content_hash, *read_proof(folder, content_hash))
 
 
 class ExerciseCatalog:

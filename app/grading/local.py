@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import secrets
 import shutil
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Self
@@ -28,6 +29,8 @@ START_SECONDS = 30.0
 STOP_SECONDS = 12.0
 IMAGE_SECONDS = 1800.0
 RUN_SECONDS = 1200.0
+STATUS_SECONDS = 5.0
+LOG_TAIL = 16 * 1024  #: characters
 DIES_WITH_US = ("setpriv", "--pdeathsig", "TERM", "--")
 _LOOK_AGAIN = 0.2
 
@@ -89,6 +92,7 @@ class LocalGrader:
         *,
         seed: int | None = None,
         only: tuple[str, ...] = (),
+        first_failure: bool = False,
         on_event: Callable[[pb.RunEvent], None] = lambda _: None,
     ) -> Report:
         """Run the checks on `files` in a fresh sandbox.
@@ -97,6 +101,7 @@ class LocalGrader:
             files: a workspace; what the exercise does not let edit is left out.
             seed: of the draws, 31 bits; drawn when None.
             only: check ids; empty: all.
+            first_failure: end the run at the first check that fails; those after it are `skipped`.
             on_event: hears every event as it happens.
 
         Raises:
@@ -110,12 +115,45 @@ class LocalGrader:
         try:
             collector = Collector(exercise, stages=[launched], grader_version=self._version)
             drawn = secrets.randbits(31) if seed is None else seed
+            ended: list[pb.CheckResult] = []
             for event in self._client.run(sandbox, seed=drawn, only=only, timeout=RUN_SECONDS):
                 collector.take(event)
                 on_event(event)
+                if event.WhichOneof("event") == "check_finished":
+                    ended.append(event.check_finished)
+                    if first_failure and event.check_finished.status == "failed":
+                        collector.take(self._cut_short(sandbox, exercise, ended, drawn))
+                        break
             return collector.report()
         finally:
             self._client.stop(sandbox)
+
+    def reload(self) -> None:
+        """Read the exercises anew, after their files have changed."""
+        self._client.reload()
+
+    def _cut_short(self, sandbox: str, exercise: Exercise, ended: Sequence[pb.CheckResult], seed: int) -> pb.RunEvent:
+        """The end of a run that was not waited for."""
+        known = {check.id for check in ended}
+        left = [check for check in exercise.definition.checks.items if check.id not in known]
+        skipped = [pb.CheckResult(id=check.id, status="skipped", max_points=check.points) for check in left]
+        tails = {name: tail for name in self._learners(sandbox) if (tail := self._tail(sandbox, name))}
+        finished = pb.RunFinished(verdict="failed", seed=seed, scale=1.0, checks=[*ended, *skipped])
+        finished.score = sum(check.points for check in ended)
+        finished.log_tails_json = json.dumps(tails, ensure_ascii=False)
+        return pb.RunEvent(finished=finished)
+
+    def _learners(self, sandbox: str) -> list[str]:
+        try:
+            return [one.full_name for one in self._client.status(sandbox, timeout=STATUS_SECONDS).services if not one.given]
+        except PlatformError:
+            return []
+
+    def _tail(self, sandbox: str, service: str) -> str:
+        try:
+            return self._client.logs(sandbox, service).data.decode("utf-8", "replace")[-LOG_TAIL:]
+        except PlatformError:
+            return ""
 
     def _start(self, home: Path) -> subprocess.Popen[bytes]:
         settings = self._settings

@@ -1,0 +1,3 @@
+"""Ends at once with a failure."""
+
+raise SystemExit("this program refuses to work")
