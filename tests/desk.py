@@ -18,7 +18,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
-from app.content.exercise import Exercise, load_exercise
+from app.content.exercise import Exercise
 from app.sandbox import sandbox_pb2 as pb
 from app.sandbox.admission import Admission, Capacity
 from app.sandbox.client import SandboxdClient
@@ -34,6 +34,7 @@ from app.sandbox.grants import TicketMint, TicketVerifier, public_key_path
 from app.sandbox.journal import Journal
 from app.sandbox.model import MemberSpec, Purpose
 from tests.product import TOP
+from tests.proofs import offered
 
 Value = TypeVar("Value")
 AUDIENCE = "http://live.localhost:8001"
@@ -101,7 +102,7 @@ def write_exercise(folder: Path, exercise_id: str = "echo") -> Exercise:
         path = home / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, "utf-8")
-    return load_exercise(home)
+    return offered(home)
 
 
 def new_id() -> str:

@@ -72,6 +72,7 @@ def exercise(exercise_id: str, query: s.LangQuery) -> s.ExerciseOut:
     found = catalog.exercise(exercise_id)
     if found is None:
         raise NotFound("There is no such exercise.", code="no-such-exercise")
+    found.require_offered()
     return _exercise(catalog, found, lang)
 
 

@@ -59,7 +59,7 @@ class LessonEntry:
 
 @dataclass(frozen=True)
 class ExerciseEntry:
-    """An exercise's place in the course. `exercise` is None while it is planned or withheld for its faults."""
+    """An exercise's place in the course. `exercise` is None while it is planned, or withheld: faulty or not proven."""
 
     definition: ExerciseEntryDef
     module_id: str
@@ -141,7 +141,7 @@ class Catalog:
     Attributes:
         course: None when `course.yaml` itself cannot be read.
         lessons: what can be read, by id, in course order.
-        exercises: what can be opened, with `get`, `exercises` and `problems` (`ExerciseCatalog`).
+        exercises: what is written, with `get`, `exercises`, `offered` and `problems` (`ExerciseCatalog`).
         problems: faults that withhold a module, lesson or exercise.
         remarks: where something served falls short of the standard (word counts, code length…).
         edition: differs between any two loads of this process, for caches of what is made from a catalog.
@@ -160,6 +160,7 @@ class Catalog:
         return self.lessons.get(lesson_id)
 
     def exercise(self, exercise_id: str) -> Exercise | None:
+        """What is written, offered or not: what was done in it stays readable."""
         return self.exercises.get(exercise_id)
 
     def module(self, module_id: str) -> Module | None:
@@ -238,7 +239,7 @@ class _Loading:
         for lesson_id in found.withheld:
             written.pop(lesson_id, None)
         announced = {entry.id for definition in definitions for entry in definition.lessons}
-        opened = {kind: set(ids) for kind, ids in (("lesson", written), ("exercise", self.exercises.exercises))}
+        opened = {kind: set(ids) for kind, ids in (("lesson", written), ("exercise", self.exercises.offered))}
 
         def exists(kind: str, identity: str) -> bool:
             return identity in opened[kind]
@@ -253,7 +254,7 @@ class _Loading:
             Module(
                 definition, number,
                 tuple(LessonEntry(e, definition.id, n, linked.get(e.id)) for n, e in enumerate(definition.lessons, 1)),
-                tuple(ExerciseEntry(e, definition.id, self.exercises.get(e.id)) for e in definition.exercises),
+                tuple(ExerciseEntry(e, definition.id, self.exercises.offered.get(e.id)) for e in definition.exercises),
             )
             for number, definition in enumerate(definitions, 1)
         )  # fmt: skip

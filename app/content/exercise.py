@@ -11,7 +11,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator, model_validator
 
-from app.content.proof import Proof, read_proof
+from app.content.proof import NotProven, Proof, read_proof
 from app.content.source import read_yaml
 from app.content.topology import topology_problems
 from app.errors import ContentInvalid, Problem
@@ -240,6 +240,15 @@ class Exercise:
         """Whether learners may open it: the checks are proven on exactly these files."""
         return not self.unproven
 
+    def require_offered(self) -> None:
+        """Learners are about to begin something with it.
+
+        Raises:
+            NotProven: it is not offered.
+        """
+        if self.unproven:
+            raise NotProven(details={"exercise": self.id})
+
     @property
     def proving(self) -> str:
         """The command that proves it."""
@@ -344,3 +353,8 @@ class ExerciseCatalog:
 
     def get(self, exercise_id: str) -> Exercise | None:
         return self.exercises.get(exercise_id)
+
+    @property
+    def offered(self) -> dict[str, Exercise]:
+        """Those that learners may open."""
+        return {name: exercise for name, exercise in self.exercises.items() if exercise.offered}

@@ -11,6 +11,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from app.errors import Conflict
+
 PROOF_FORMAT = 2  #: goes up when a proof must show more than before; older ones no longer count
 REFERENCE_RUNS = 10  #: on a machine that does nothing else
 STRESS_RUNS = 20  #: on a machine whose every core is busy
@@ -124,6 +126,12 @@ def _tried(data: Mapping[str, Any]) -> Tried:
         bool(data["ok"]), tuple(data["fails"]), tuple(data["expected"]), str(data["why"]), tuple(data["features"]),
         float(data["seconds"]),
     )  # fmt: skip
+
+
+class NotProven(Conflict):
+    """This exercise is not offered now: its checks are not proven."""
+
+    code = "not-proven"
 
 
 def proof_path(folder: Path) -> Path:

@@ -29,6 +29,18 @@ def find_exercise(exercises: Exercises, exercise_id: str) -> Exercise:
     return exercise
 
 
+def offered_exercise(exercises: Exercises, exercise_id: str) -> Exercise:
+    """The exercise of this id, for a learner who is about to begin something with it.
+
+    Raises:
+        NotFound: there is none.
+        NotProven: it is not offered.
+    """
+    exercise = find_exercise(exercises, exercise_id)
+    exercise.require_offered()
+    return exercise
+
+
 class NewestExercises:
     """Exercises without lessons, for processes that render nothing; loaded again after `./soty content reload`."""
 

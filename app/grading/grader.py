@@ -32,7 +32,7 @@ from app.sandbox.model import Purpose, SandboxState
 from app.sandbox.row import SandboxRow
 
 #: Answers to a launch that say "not now" and blame nobody: code -> seconds until the next try.
-NOT_NOW = {"image-not-ready": 5.0, "content-changed": 3.0, "engine-refused": 30.0, "sandboxd-down": 3.0}
+NOT_NOW = {"image-not-ready": 5.0, "content-changed": 3.0, "engine-refused": 30.0, "sandboxd-down": 3.0, "not-proven": 30.0}
 READY_SECONDS = 600.0  #: queue of `sandboxd` and start together; then somebody else gets the worker's slot
 LOOK_EVERY = 0.25
 RUN_SECONDS = 900.0

@@ -15,7 +15,7 @@ from app.accounts.viewer import Viewer
 from app.content.exercise import Exercise
 from app.db import Database
 from app.errors import Conflict, InvalidInput, NotFound
-from app.grading.exercises import Exercises, find_exercise
+from app.grading.exercises import Exercises, offered_exercise
 from app.grading.limits import workspace_files
 from app.grading.model import Run, SubmissionState, Verdict
 from app.grading.progress import Progress
@@ -72,10 +72,11 @@ class Runs:
 
         Raises:
             NotFound: no such exercise.
+            NotProven: it is not offered now.
             InvalidInput: an unknown check id, or files as in `workspace_files`.
             Conflict: `no-sandbox`: none of this exercise runs; `run-in-progress`: one trial at a time.
         """
-        exercise = find_exercise(self._exercises, exercise_id)
+        exercise = offered_exercise(self._exercises, exercise_id)
         whole = workspace_files(exercise, files)
         wanted = _with_needs(exercise, only)
         with self._database.transaction() as session:

@@ -16,7 +16,7 @@ from app.accounts.model import Role, User
 from app.accounts.viewer import Viewer
 from app.db import Database, new_id, now, table
 from app.errors import Conflict, NotFound, TooMany
-from app.grading.exercises import Exercises, find_exercise
+from app.grading.exercises import Exercises, offered_exercise
 from app.grading.limits import OPEN_SUBMISSIONS, checked_key, files_hash, workspace_files
 from app.grading.model import Submission, SubmissionState, Verdict
 from app.grading.progress import Progress
@@ -109,11 +109,12 @@ class Submissions:
 
         Raises:
             NotFound: no such exercise.
+            NotProven: it is not offered now.
             InvalidInput, TooLarge: see `workspace_files`.
             Conflict: code `idempotency-key-reused`: the key was used with other files.
             TooMany: the learner has `OPEN_SUBMISSIONS` waiting or running.
         """
-        exercise = find_exercise(self._exercises, exercise_id)
+        exercise = offered_exercise(self._exercises, exercise_id)
         whole, key = workspace_files(exercise, files), checked_key(idempotency_key)
         values = {
             "id": new_id(),

@@ -12,7 +12,7 @@ from app.accounts.viewer import Viewer
 from app.content.exercise import Exercise
 from app.db import Database, now
 from app.errors import Conflict, NotFound, PlatformError, TooMany, Unavailable
-from app.grading.exercises import Exercises, find_exercise
+from app.grading.exercises import Exercises, offered_exercise
 from app.grading.limits import workspace_files
 from app.learning.drafts import Drafts, Files
 from app.learning.sandbox_view import SandboxView, live_view, row_view
@@ -57,10 +57,11 @@ class PracticeSandboxes:
 
         Raises:
             NotFound: no such exercise.
+            NotProven: it is not offered now.
             SecondSandbox: one of another exercise runs, and `replace` is false.
             Conflict: it cannot start here: `image-not-ready`, `engine-refused`, …; nothing is left behind.
         """
-        exercise = find_exercise(self._exercises, exercise_id)
+        exercise = offered_exercise(self._exercises, exercise_id)
         files = self._drafts.open(user_id, exercise.id).files
         row, replaced = self._want(user_id, exercise, files, replace=replace)
         for sandbox_id in replaced:

@@ -28,6 +28,7 @@ IMAGE_STEPS: Mapping[str, str] = {
 ENDINGS: Mapping[str, str] = {
     "stopped": N_("You closed it."), "expired": N_("Its time was up."), "idle": N_("Nobody used it for a while."),
     "replaced": N_("You started the sandbox of another exercise."), "lost": N_("It was lost when the platform restarted."),
+    "not-proven": N_("The exercise is not offered now."),
     "shutdown": N_("The platform was shut down."), "failed": N_("It could not be started."),
 }  # fmt: skip
 WAITS: Mapping[str, str] = {
@@ -35,6 +36,7 @@ WAITS: Mapping[str, str] = {
     "sandboxd-down": N_("The sandbox service does not answer; we go on as soon as it does."),
     "sandboxd-slow": N_("The sandbox service is slow to answer; we keep trying."),
     "content-changed": N_("The exercise is being updated; we begin in a moment."),
+    "not-proven": N_("Its checks are being proven anew; we begin as soon as they are."),
     "engine-refused": N_("This machine cannot isolate sandboxes right now; whoever runs it was told."),
     "engine-busy": N_("All places are taken; we keep trying."),
     "lease-lost": N_("The worker was restarted; we grade it again."),

@@ -8,7 +8,9 @@ from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask_babel import gettext as _
 
 from app.accounts import limits
+from app.accounts.model import Role
 from app.content.exercise import Exercise
+from app.content.proof import NotProven
 from app.errors import NotFound
 from app.learning.drafts import DraftChanged
 from app.web import exercise_words as words
@@ -16,12 +18,20 @@ from app.web.attempts import AttemptPage, attempt_page
 from app.web.context import cases, user, viewer, visitor
 from app.web.headers import style_nonce
 from app.web.language import lang
+from app.web.proof_words import proof_day, proof_figures
 from app.web.start import clock
 from app.web.workbench_page import bench_facts, file_tabs, proof_of, script_texts, service_facts
 
 blueprint = Blueprint("exercises", __name__)
 blueprint.app_context_processor(
-    lambda: {"words": words, "clock": clock, "script_texts": script_texts, "service_facts": service_facts}
+    lambda: {
+        "words": words,
+        "clock": clock,
+        "script_texts": script_texts,
+        "service_facts": service_facts,
+        "proof_day": proof_day,
+        "proof_figures": proof_figures,
+    }
 )
 
 
@@ -37,12 +47,19 @@ def index() -> str:
 def exercise(exercise_id: str) -> str:
     """The workbench."""
     found, person = find_exercise(exercise_id), visitor()
+    teaching = person is not None and Role(person.role).at_least(Role.INSTRUCTOR)
+    try:
+        found.require_offered()
+    except NotProven as error:
+        error.cure = f"{'; '.join(map(_, found.unproven))}. {found.proving}" if teaching else None
+        raise
     work = cases().workbenches.of(person.id, found.id) if person else None
     newest = attempt_page(work.attempts[0].kind, work.attempts[0].id, viewer()) if work and work.attempts else None
     return render_template(
         "exercises/workbench.html", exercise=found, definition=found.definition, work=work, attempt=newest,
         task=cases().catalog.task_html(found.id, lang()), files=file_tabs(found, work.draft.files if work else found.starter),
-        facts=bench_facts(found, work, person), nonce=style_nonce(), proof=proof_of(found), **_sandbox(found),
+        facts=bench_facts(found, work, person), nonce=style_nonce(), proof=proof_of(found), teaching=teaching,
+        **_sandbox(found),
     )  # fmt: skip
 
 

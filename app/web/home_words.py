@@ -81,7 +81,7 @@ def recent(home: Home, catalog: Catalog) -> list[Deed]:
 
 def _begun(home: Home, catalog: Catalog) -> Iterator[Deed]:
     for exercise_id, best in home.exercises.items():
-        if best is not Verdict.PASSED and exercise_id != home.next_step.id and catalog.exercise(exercise_id):
+        if best is not Verdict.PASSED and exercise_id != home.next_step.id and exercise_id in catalog.exercises.offered:
             url = url_for("exercises.exercise", exercise_id=exercise_id)
             yield Deed(exercise_title(catalog, exercise_id), url, best.value if best else "begun")
 

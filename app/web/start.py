@@ -14,12 +14,12 @@ from app.content.catalog import Catalog
 from app.content.exercise import Exercise
 from app.content.lesson import Lesson
 from app.db import now
-from app.grading.proof import proof_state
 from app.web.comb import Cell, Comb, comb
-from app.web.context import cases, settings, visitor
+from app.web.context import cases, visitor
 from app.web.home_words import exercise_title, module_of, next_words, recent, time_left
 from app.web.language import LANGUAGES, lang
 from app.web.paths import local_path, without_language
+from app.web.proof_words import everywhere_wrong, proof_day
 
 blueprint = Blueprint("start", __name__)
 FIRST_QUEUE = "r1-hello-queue"
@@ -97,14 +97,14 @@ def icon() -> Response:
 
 def start_facts(catalog: Catalog) -> StartFacts:
     """What is true today."""
-    queue = catalog.exercise(FIRST_QUEUE)
+    queue = catalog.exercises.offered.get(FIRST_QUEUE)
     return StartFacts(
         first=next(iter(catalog.lessons.values()), None),
         queue=queue,
         summary=catalog.course.summary.get(lang()) if catalog.course else "",
         written=len(catalog.lessons),
         planned=len(catalog.order),
-        exercises=len(catalog.exercises.exercises),
+        exercises=len(catalog.exercises.offered),
         comb=course_comb(catalog, {}, ""),
         example=example(queue) if queue else None,
         proof=proof_line(catalog),
@@ -122,17 +122,15 @@ def example(exercise: Exercise) -> Example:
 
 def proof_line(catalog: Catalog) -> str:
     """Figures of the first good proof, the exercise about queues before others; empty while there is none."""
-    exercises = catalog.exercises.exercises
-    for exercise in sorted(exercises.values(), key=lambda one: one.id != FIRST_QUEUE):
-        found = proof_state(exercise, settings().images_dir)
-        if found.proof is None or found.state == "unproven":
+    for exercise in sorted(catalog.exercises.offered.values(), key=lambda one: one.id != FIRST_QUEUE):
+        if (proof := exercise.proof) is None:
             continue
-        day = format_date(datetime.fromisoformat(found.proof.proved_at), "long", locale=lang())
-        return ngettext(
+        known = ngettext(
             "“%(title)s”: the reference passed %(runs)s runs, %(num)s known wrong solution was rejected, proved on %(day)s.",
             "“%(title)s”: the reference passed %(runs)s runs, %(num)s known wrong solutions were rejected, proved on %(day)s.",
-            len(found.proof.mutants), title=exercise.definition.title.get(lang()), runs=found.proof.reference_passed, day=day,
+            len(proof.mutants), title=exercise.definition.title.get(lang()), runs=proof.reference_passed, day=proof_day(proof),
         )  # fmt: skip
+        return f"{known} {everywhere_wrong(proof)}"
     return ""
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from app.content.exercise import Exercise, load_exercise
+from app.content.exercise import Exercise
 from tests.desk import write_exercise
+from tests.proofs import offered
 
 _STAYS = "import time\nprint('up', flush=True)\ntime.sleep(600)\n"
 _CHECKS = """
@@ -34,4 +35,4 @@ def write_staying_exercise(folder: Path, check_seconds: float) -> Exercise:
     checks = _CHECKS.format(seconds=check_seconds)
     for name, text in {"starter/main.py": _STAYS, "given/peer.py": _STAYS, "checks/checks.py": checks}.items():
         (home / name).write_text(text, "utf-8")
-    return load_exercise(home)
+    return offered(home)

@@ -22,7 +22,7 @@ from app.sandbox.daemon.record import INIT_STAGE, ISOLATION_STAGE, QUEUED_STAGE,
 from app.sandbox.daemon.usual import UsualTimes
 from app.sandbox.engine import Engine
 from app.sandbox.journal import Entry, Journal
-from app.sandbox.model import Purpose, SandboxSpec, SandboxState
+from app.sandbox.model import OPERATOR, Purpose, SandboxSpec, SandboxState
 from app.sandbox.taps.model import MEMBER_PLACE, TAP_IMAGE, plans
 from app.sandbox.taps.supervisor import Taps
 
@@ -119,6 +119,7 @@ class Sandboxes:
 
         Raises:
             NotFound, ContentChanged: the exercise.
+            NotProven: it is not offered, and this is neither a proof nor an operator's own sandbox.
             InvalidInput: the id, the owner or a file.
             ImageNotReady: an image is still being prepared.
             EngineRefused: isolation is missing on this machine.
@@ -132,6 +133,8 @@ class Sandboxes:
         if not order.owner or len(order.owner) > 64:
             raise InvalidInput("The owner's id is missing or longer than 64 characters.")
         loaded = self.exercises.get(order.exercise_id, order.content_hash)
+        if order.purpose is not Purpose.PROOF and order.owner != OPERATOR:
+            loaded.exercise.require_offered()
         files = specification.workspace(loaded, order.files)
         self.images.require(specification.image_names(loaded.exercise))
         await self.doctor.require()
