@@ -18,6 +18,7 @@ from app.grading.always_wrong import always_wrong, leak
 from app.grading.busy import busy_cores
 from app.grading.local import LocalGrader
 from app.grading.report import Report
+from app.grading.signature import features
 
 AT_ONCE = max(2, os.cpu_count() or 2)  #: sandboxes; most of a grading is waiting
 STRESSED_AT_ONCE = 2
@@ -78,7 +79,7 @@ def judge(trial: Trial, report: Report) -> Tried:
         why = f"passes (seed {report.seed})"
     elif trial.kind == "automatic" and (place := leak(report)):
         why = f"can read what only the checks may know: {place}"
-    return Tried(not why, fails, trial.must_fail, why)
+    return Tried(not why, fails, trial.must_fail, why, features(report) if trial.kind == "mutant" else ())
 
 
 def prove(
