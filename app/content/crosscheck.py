@@ -9,6 +9,7 @@ from graphlib import CycleError, TopologicalSorter
 from app.content.course import ModuleDef
 from app.content.exercise import LANGS, Exercise, ExerciseCatalog
 from app.content.lesson import Lesson
+from app.content.source import read_yaml
 from app.errors import Problem
 
 
@@ -115,19 +116,24 @@ def _no_cycle(lessons: Mapping[str, Lesson], found: Findings) -> None:
 
 def _exercise(exercise: Exercise, modules: Sequence[ModuleDef], lessons: Mapping[str, Lesson]) -> Iterator[Problem]:
     definition, path = exercise.definition, f"exercises/{exercise.id}/exercise.yaml"
+
+    def fault(loc: tuple[str | int, ...], what: str, cure: str = "") -> Problem:
+        return read_yaml(exercise.folder / "exercise.yaml", path).problem(loc, what, cure)
+
     entry = next((e for m in modules if m.id == definition.module for e in m.exercises if e.id == exercise.id), None)
     if entry is None:
-        yield Problem(path, 1, f"module `{definition.module}` does not announce this exercise", "add it to module.yaml")
+        yield fault(("module",), f"module `{definition.module}` does not announce this exercise", "add it to module.yaml")
     else:
         for name, mine, theirs in (("level", definition.level, entry.level), ("minutes", definition.minutes, entry.minutes),
                                    ("lesson", definition.lesson, entry.lesson)):  # fmt: skip
             if theirs is not None and mine != theirs:
-                yield Problem(path, 1, f"`{name}: {mine}`, but module.yaml says {theirs}", "make them equal")
+                yield fault((name,), f"`{name}: {mine}`, but module.yaml says {theirs}", "make them equal")
     announced = {e.id for m in modules for e in m.lessons}
-    for check in definition.checks.items:
+    for index, check in enumerate(definition.checks.items):
+        place = ("checks", "items", index, "teaches")
         lesson_id, _, anchor = (check.teaches or "").partition("#")
         lesson = lessons.get(lesson_id)
         if check.teaches and lesson_id not in announced:
-            yield Problem(path, 1, f"check `{check.id}` points to the lesson `{lesson_id}`, which the course does not have")
+            yield fault(place, f"check `{check.id}` points to the lesson `{lesson_id}`, which the course does not have")
         elif lesson and anchor and anchor not in {heading.anchor for heading in lesson.texts["en"].headings}:
-            yield Problem(path, 1, f"check `{check.id}` points to `{check.teaches}`, a heading that is not there")
+            yield fault(place, f"check `{check.id}` points to `{check.teaches}`, a heading that is not there")
