@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import argparse
 import json
-import threading
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from app.cli.chosen import chosen_exercises, editable_files
-from app.cli.said import say, table
+from app.cli.said import Remarks, say, table
 from app.content.exercise import ExerciseCatalog
 from app.content.proof import REFERENCE_RUNS, STRESS_RUNS, proof_path
 from app.errors import InvalidInput
@@ -51,8 +49,13 @@ def register(commands: Any) -> None:
     grade.add_argument("--only", action="append", default=[], metavar="CHECK", help="run this check (may be repeated)")
     grade.set_defaults(run=_grade)
 
-    for action in (prove, grade):
+    watch = actions.add_parser("watch", help="try what changed after each save; shows solutions against checks")
+    watch.add_argument("id", metavar="ID")
+    watch.set_defaults(run=_watch)
+
+    for action in (prove, grade, watch):
         action.add_argument("--engine", choices=("auto", "embedded", "docker", "swarm"), default=None)
+    for action in (prove, grade):
         action.add_argument("--json", action="store_true", help="the result as JSON on stdout")
 
 
@@ -65,17 +68,20 @@ def _new(arguments: argparse.Namespace, settings: Settings) -> int:
 
 
 def _check(arguments: argparse.Namespace, settings: Settings) -> int:
+    from app.content.catalog import load_catalog
+    from app.content.exercise_faults import exercise_faults
     from app.grading.proof import proof_state
 
-    catalog = ExerciseCatalog(settings.exercises_dir)
-    for problem in catalog.problems:
-        print(problem)
-    rows = []
-    for exercise in chosen_exercises(catalog, arguments.ids, settings.exercises_dir):
-        state = proof_state(exercise, settings.images_dir)
-        rows.append((exercise.id, state.state, "; ".join(state.reasons)))
-    table(("EXERCISE", "PROOF", "WHY"), rows)
-    return 1 if catalog.problems else 0
+    catalog = load_catalog(settings.lessons_dir, settings.exercises_dir, settings.cache_dir)
+    chosen = chosen_exercises(catalog.exercises, arguments.ids, settings.exercises_dir)
+    places = tuple(f"exercises/{name}/" for name in arguments.ids) or ("exercises/",)
+    faults = [one for one in (*catalog.problems, *catalog.remarks) if one.path.startswith(places)]
+    faults += [fault for exercise in chosen for fault in exercise_faults(exercise)]
+    for fault in faults:
+        print(fault)
+    states = [(exercise, proof_state(exercise, settings.images_dir)) for exercise in chosen]
+    table(("EXERCISE", "PROOF", "WHY"), [(exercise.id, state.state, "; ".join(state.reasons)) for exercise, state in states])
+    return 1 if faults else 0
 
 
 def _prove(arguments: argparse.Namespace, settings: Settings) -> int:
@@ -89,7 +95,7 @@ def _prove(arguments: argparse.Namespace, settings: Settings) -> int:
     if catalog.problems and arguments.all:
         raise InvalidInput("\n".join(map(str, catalog.problems)))
     proofs: list[Proof] = []
-    with LocalGrader(settings, engine=arguments.engine, progress=_Teller()) as grader:
+    with LocalGrader(settings, engine=arguments.engine, progress=Remarks()) as grader:
         for exercise in chosen_exercises(catalog, arguments.ids, settings.exercises_dir):
             say(f"{exercise.id}: proving")
             proof = prove(
@@ -124,7 +130,7 @@ def _grade(arguments: argparse.Namespace, settings: Settings) -> int:
     if unknown := sorted(set(arguments.only) - known):
         raise InvalidInput(f"There is no check {', '.join(unknown)}; there are {', '.join(sorted(known))}.")
     files = editable_files(settings, exercise, arguments.folder)
-    with LocalGrader(settings, engine=arguments.engine, progress=_Teller()) as grader:
+    with LocalGrader(settings, engine=arguments.engine, progress=Remarks()) as grader:
         report = grader.grade(exercise, files, seed=arguments.seed, only=tuple(arguments.only))
     if arguments.json:
         print(json.dumps(report.to_dict(), ensure_ascii=False, indent=1))
@@ -133,19 +139,10 @@ def _grade(arguments: argparse.Namespace, settings: Settings) -> int:
     return EXIT[report.verdict]
 
 
-class _Teller:
-    """Says what is being waited for, at most every few seconds."""
+def _watch(arguments: argparse.Namespace, settings: Settings) -> int:
+    from app.cli.watch import watch
 
-    EVERY = 5.0
-
-    def __init__(self) -> None:
-        self._next, self._lock = 0.0, threading.Lock()
-
-    def __call__(self, text: str) -> None:
-        with self._lock:
-            if time.monotonic() >= self._next:
-                self._next = time.monotonic() + self.EVERY
-                say(text)
+    return watch(settings, arguments.id, arguments.engine)
 
 
 def _tell(outcome: Outcome) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+import threading
+import time
 from collections.abc import Iterable, Sequence
 
 from app.errors import PlatformError
@@ -11,6 +13,21 @@ from app.errors import PlatformError
 def say(text: str) -> None:
     """A remark that is not the result."""
     print(text, file=sys.stderr)
+
+
+class Remarks:
+    """Says what is being waited for, at most every few seconds; threads may share it."""
+
+    EVERY = 5.0
+
+    def __init__(self) -> None:
+        self._next, self._lock = 0.0, threading.Lock()
+
+    def __call__(self, text: str) -> None:
+        with self._lock:
+            if time.monotonic() >= self._next:
+                self._next = time.monotonic() + self.EVERY
+                say(text)
 
 
 def say_error(error: PlatformError) -> None:

@@ -21,6 +21,7 @@ from app.accounts.audit import Audit
 from app.accounts.model import Role
 from app.accounts.viewer import Viewer
 from app.content.exercise import ExerciseCatalog
+from app.content.proof import NotProven, proof_path
 from app.db import Database, make_engine, now
 from app.errors import Conflict, NotFound, Unavailable
 from app.grading.grader import Grader
@@ -94,6 +95,14 @@ class School:
         """What the next prober does."""
         assert self.daemon
         self.daemon.script = script
+        self.sandboxd.reload()
+
+    def proven(self, is_so: bool) -> None:
+        """The exercise is proven, or no longer, and everybody has loaded it anew."""
+        write_exercise(self.home / "exercises")
+        if not is_so:
+            proof_path(self.home / "exercises" / "echo").unlink()
+        self.exercises.exercises.update(ExerciseCatalog(self.home / "exercises").exercises)
         self.sandboxd.reload()
 
     def work(self, holder: str = "w/1") -> None:
@@ -309,6 +318,34 @@ class TestTrials:
         school.work()
         view = school.run_settled(started.id)
         assert (view.verdict, view.progress.reason, school.job().faults) == ("errored", "sandbox-not-ready", 0)
+
+
+class TestWhatIsNotProven:
+    def test_nothing_can_be_begun(self, school: School) -> None:
+        running = school.ready()
+        school.proven(False)
+        refusals = (
+            lambda: school.submissions.submit(school.anna, "echo", {}),
+            lambda: school.runs.start(school.anna, "echo", {}),
+            lambda: school.sandboxes.open(school.anna, "echo"),
+        )
+        for refusal in refusals:
+            with pytest.raises(NotProven):
+                refusal()
+        assert school.living() == [running], "what runs goes on"
+        assert school.drafts.open(school.anna, "echo").files, "and what was written stays"
+
+    def test_what_was_handed_in_before_waits_for_the_proof(self, school: School) -> None:
+        handed_in = school.submissions.submit(school.anna, "echo", {})
+        school.proven(False)
+        school.work()
+        waiting = eventually("it says why it waits", lambda: school.submission(handed_in.id).progress.reason)
+        assert (waiting, school.submission(handed_in.id).state) == ("not-proven", "queued")
+        assert school.job().faults == 0
+        school.proven(True)
+        with school.database.transaction() as session:  # half a minute has passed
+            session.execute(update(Job).values(run_at=now()))
+        assert school.settled(handed_in.id).verdict == "passed"
 
 
 class TestPracticeSandboxes:

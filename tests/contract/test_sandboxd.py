@@ -14,6 +14,7 @@ from pathlib import Path
 import grpc
 import pytest
 
+from app.content.proof import proof_path
 from app.errors import Conflict, InvalidInput, NotFound, TooMany, Unavailable
 from app.sandbox import sandbox_pb2 as pb
 from app.sandbox import sandbox_pb2_grpc as rpc
@@ -22,7 +23,7 @@ from app.sandbox.client import SandboxdClient
 from app.sandbox.daemon import life, sandboxes
 from app.sandbox.daemon.sockets import private_socket
 from app.sandbox.engines.fake import Mood
-from app.sandbox.model import Purpose
+from app.sandbox.model import OPERATOR, Purpose
 from tests.desk import Desk, DeskEngine, desk, new_id, write_exercise
 from tests.product import eventually
 
@@ -103,6 +104,17 @@ class TestLaunch:
             launch(new_id(), exercise_id="echo", content_hash="x", purpose=Purpose.PRACTICE, owner="o", files={})
         assert refused.value.code == "content-changed"
         assert "content reload" in str(refused.value.cure)
+
+    def test_what_is_not_proven_runs_for_a_proof_and_for_operators_only(self, daemon: Desk) -> None:
+        proof_path(daemon.exercise.folder).unlink()
+        daemon.client.reload()
+        for purpose in (Purpose.PRACTICE, Purpose.GRADING):
+            with pytest.raises(Conflict) as refused:
+                daemon.launch(purpose=purpose)
+            assert (refused.value.code, refused.value.details) == ("not-proven", {"exercise": "echo"})
+        assert not daemon.client.list().sandboxes
+        assert daemon.ready(purpose=Purpose.PROOF)
+        assert daemon.ready(owner=OPERATOR)
 
     def test_a_running_sandbox_keeps_its_hash_when_the_exercise_is_read_anew(self, daemon: Desk) -> None:
         before = daemon.ready()
