@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from app.content.exercise import CheckDef, ExerciseDef
-from app.grading.proof import Proof
+from app.content.proof import Proof
 from app.grading.report import CheckReport, Report, Words
 
 #: Share of features that must agree at all before a mistake is named.

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from app.content.exercise import Exercise, ExerciseCatalog
-from app.grading.proof import Proof
+from app.content.proof import Proof
 from app.grading.report import CheckReport, Explanation, Message, Report, VerdictName, Words
 from app.settings import CHECKOUT
 from app.trainer.diagnosis import Known, diagnose, known_mistakes, recognise
