@@ -2,28 +2,31 @@
 
 from __future__ import annotations
 
-import random
 import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 from google.protobuf import descriptor_pb2, text_format
 
 from app.content.exercise import Exercise, ExerciseCatalog, load_exercise
+from app.content.exercise_faults import exercise_faults
+from app.grading.always_wrong import always_wrong
 from app.grading.blank import make_exercise
 from app.grading.local import LocalGrader
 from app.grading.proof import proof_state
-from app.grading.prover import Trial, attempt, trials
+from app.grading.prover import AT_ONCE, Outcome, Trial, attempt, trials
 from app.settings import CHECKOUT
+from tests.content.sampling import present_commit, sample
 from tests.graders import grader_over
 
 CATALOG = ExerciseCatalog(CHECKOUT / "exercises")
 EXERCISES = list(CATALOG.exercises.values())
 CONTRACTS = sorted((CHECKOUT / "exercises").glob("*/checks/*.proto"))
-SAMPLE = 2  #: mutants of each exercise that are tried in every run
+SAMPLE = sample(EXERCISES, present_commit())
 
 each_exercise = pytest.mark.parametrize("exercise", EXERCISES, ids=lambda one: one.id)
 
@@ -41,18 +44,7 @@ def test_no_exercise_has_a_fault() -> None:
 
 @each_exercise
 def test_an_exercise_is_complete_for_its_learners(exercise: Exercise) -> None:
-    definition = exercise.definition
-    checks = {check.id for check in definition.checks.items}
-    assert set(definition.when_failed) == checks
-    assert all(check.teaches for check in definition.checks.items)
-    assert all(service.about for service in definition.sandbox.services.values())
-    assert len(definition.accepted) >= 2
-    assert definition.mentor_questions
-    assert checks <= {name for mutant in definition.mutants for name in mutant.killed_by}, "each check must have a mutant"
-    for lang in ("ru", "en"):
-        task = exercise.task_text(lang)
-        assert all(f"`{path}`" in task for path in exercise.editable_paths)
-        assert not any("`" * 3 in hint.get(lang) for hint in definition.hints)
+    assert exercise_faults(exercise) == []
 
 
 @each_exercise
@@ -60,7 +52,7 @@ def test_an_exercise_is_proven_on_its_present_content(exercise: Exercise) -> Non
     state = proof_state(exercise, CHECKOUT / "sandboxes")
     assert state.state != "unproven", f"{'; '.join(state.reasons)}: run ./soty exercise prove {exercise.id}"
     assert state.proof
-    assert state.proof.reference_runs >= 10
+    assert set(state.proof.automatic) == set(always_wrong(exercise))
     assert set(state.proof.mutants) == {mutant.id for mutant in exercise.definition.mutants}
 
 
@@ -80,29 +72,30 @@ def test_a_pinned_contract_is_what_its_proto_says(contract: Path, tmp_path: Path
     assert pinned == descriptor_pb2.FileDescriptorSet.FromString(compiled.read_bytes())
 
 
-def sample(exercise: Exercise) -> list[Trial]:
-    """The reference, an accepted solution, the starter and a few mutants, others with every commit."""
-    commit = subprocess.run(["git", "rev-parse", "HEAD"], cwd=CHECKOUT, capture_output=True, text=True, check=False).stdout
-    draw = random.Random(f"{commit}:{exercise.id}")
-    by_kind: dict[str, list[Trial]] = {}
-    for trial in trials(exercise, 1):
-        by_kind.setdefault(trial.kind, []).append(trial)
-    return [
-        *by_kind["reference"],
-        *by_kind["starter"],
-        draw.choice(by_kind["accepted"]),
-        *draw.sample(by_kind["mutant"], SAMPLE),
-        draw.choice(by_kind["automatic"]),
+@pytest.fixture(scope="module")
+def outcomes(grader: LocalGrader, request: pytest.FixtureRequest) -> Iterator[dict[tuple[str, str, str], Future[Outcome]]]:
+    """What comes of those that were selected, tried side by side."""
+    items = [
+        item for item in request.session.items if getattr(item, "originalname", "") == "test_its_checks_tell_right_from_wrong"
     ]
+    pool = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="sample")
+    found = {}
+    for item in items:
+        exercise, trial = item.callspec.params["exercise"], item.callspec.params["trial"]  # type: ignore[attr-defined]
+        found[exercise.id, trial.kind, trial.name] = pool.submit(attempt, grader, exercise, trial)
+    yield found
+    pool.shutdown(cancel_futures=True)
 
 
 @pytest.mark.parametrize(
     ("exercise", "trial"),
-    [(exercise, trial) for exercise in EXERCISES for trial in sample(exercise)],
+    SAMPLE.chosen,
     ids=lambda value: value.id if isinstance(value, Exercise) else re.sub(r"\W+", "-", f"{value.kind}-{value.name}"),
 )
-def test_its_checks_tell_right_from_wrong(exercise: Exercise, trial: Trial, grader: LocalGrader) -> None:
-    outcome = attempt(grader, exercise, trial)
+def test_its_checks_tell_right_from_wrong(
+    exercise: Exercise, trial: Trial, outcomes: dict[tuple[str, str, str], Future[Outcome]]
+) -> None:
+    outcome = outcomes[exercise.id, trial.kind, trial.name].result()
     assert outcome.tried.ok, outcome.tried.why
 
 
