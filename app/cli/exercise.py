@@ -111,6 +111,8 @@ def _prove(arguments: argparse.Namespace, settings: Settings) -> int:
             say(f"{exercise.id}: {'proven' if proof.ok else 'NOT proven'} in {proof.seconds:.0f} s: "
                 f"reference {proof.reference_passed} of {proof.reference_runs}, "
                 f"on a busy machine {proof.stress_passed} of {proof.stress_runs}")  # fmt: skip
+    if any(proof.ok for proof in proofs):
+        say("A running Soty takes new proofs over with ./soty content reload.")
     if arguments.json:
         print(json.dumps([json.loads(proof.to_json()) for proof in proofs], ensure_ascii=False, indent=1))
     else:
