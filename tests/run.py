@@ -54,7 +54,7 @@ SUITES = (
     Suite("lint", 180, "ruff, mypy, import contracts", LINT),
     Suite("unit", 120, "pure parts"),
     Suite("contract", 480, "engine, images, sandboxd, database: one contract, every implementation"),
-    Suite("content", 600, "lessons, their code, exercises and their proof"),
+    Suite("content", 840, "lessons, their code, exercises and their proof"),
     Suite("attacks", 480, "sandbox escapes and cheating"),
     Suite("web", 420, "pages, API, authorization"),
     Suite("chaos", 300, "kill -9 of each process"),

@@ -24,6 +24,8 @@ AT_ONCE = max(2, os.cpu_count() or 2)  #: sandboxes; most of a grading is waitin
 STRESSED_AT_ONCE = 2
 TRIES = 3  #: for platform faults
 
+_SIGNED = ("mutant", "starter")  #: what a learner's run may look like
+
 Kind = Literal["reference", "accepted", "starter", "mutant", "automatic", "stress"]
 
 
@@ -79,7 +81,7 @@ def judge(trial: Trial, report: Report) -> Tried:
         why = f"passes (seed {report.seed})"
     elif trial.kind == "automatic" and (place := leak(report)):
         why = f"can read what only the checks may know: {place}"
-    return Tried(not why, fails, trial.must_fail, why, features(report) if trial.kind == "mutant" else ())
+    return Tried(not why, fails, trial.must_fail, why, features(report) if trial.kind in _SIGNED else ())
 
 
 def prove(

@@ -71,12 +71,9 @@ def diagnose(report: Report, exercise: ExerciseDef, proof: Proof | None) -> Diag
 
 
 def known_mistakes(proof: Proof) -> tuple[Known, ...]:
-    """The mutants, and as rivals the starter and what is wrong for every exercise."""
-    mutants = [
-        Known(name, frozenset(one.fails), frozenset(getattr(one, "features", ()))) for name, one in proof.mutants.items()
-    ]
-    others = [proof.starter, *proof.automatic.values()]
-    return (*mutants, *(Known("", frozenset(one.fails), frozenset(getattr(one, "features", ()))) for one in others))
+    """The mutants, and as a rival the starter. What is wrong everywhere was stopped at its first failed check: no signature."""
+    tried = [*proof.mutants.items(), ("", proof.starter)]
+    return tuple(Known(name, frozenset(one.fails), frozenset(one.features)) for name, one in tried)
 
 
 def recognise(failed: frozenset[str], features: frozenset[str], known: Sequence[Known]) -> str:

@@ -69,7 +69,7 @@ def test_an_instructor_learns_why_and_what_cures_it(site: Site) -> None:
     page = browser.get(f"/exercises/{QUEUE}").text
     assert "its files have changed since the proof" in page
     assert COMMAND in page
-    panel = browser.get("/admin/content").text
+    panel = browser.get("/panel/content").text
     assert COMMAND in panel
     assert "not proven" in panel
 
