@@ -65,9 +65,12 @@ class Units:
         if pieces is None:
             self.flush()
         elif len(self._pending) > MAX_UNIT:
+            self._large.update(self._parts)
+            self._torn_large = True
+            self.flush()
+        elif self._torn and self._pending:
             self._flow.out(bytes(self._pending))
             self._pending.clear()
-            self._torn = self._torn_large = True
 
     def flush(self) -> None:
         """Pass on everything that is not whole yet."""

@@ -24,6 +24,9 @@ def find_end(data: bytes, at: int, request: bool) -> int:
     """
     if not _BEGINNINGS[request].match(data[at : at + 34]):
         raise Undecodable("not HTTP/1.1")
+    line = data.find(b"\r\n", at)
+    if line >= 0 and not (_REQUEST if request else _STATUS).fullmatch(data, at, line):
+        raise Undecodable("a first line that is not one of HTTP/1.1")
     end = data.find(b"\r\n\r\n", at)
     if (len(data) if end < 0 else end) - at > MAX_HEAD:
         raise Undecodable(f"a head of more than {MAX_HEAD} bytes")
@@ -39,8 +42,7 @@ class Head:
         self._lines = data.lower()
         first = data[: data.find(b"\r\n")]
         match = (_REQUEST if request else _STATUS).fullmatch(first)
-        if match is None:
-            raise Undecodable("a first line that is not one of HTTP/1.1")
+        assert match is not None  # as `find_end` has seen
         self.method = match[1].decode("ascii") if request else ""
         self.status = 0 if request else int(match[1])
         self.path = match[2].decode("utf-8", "replace")[:MAX_TEXT] if request else ""
