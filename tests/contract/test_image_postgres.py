@@ -6,7 +6,7 @@ import asyncio
 import subprocess
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,6 +23,7 @@ from app.sandbox.images.store import ImageStore
 from app.sandbox.model import ExecResult, SandboxSpec, ServiceSpec, ServiceState
 from tests import pods
 from tests.contract.test_images import pod
+from tests.dialled import way_into
 
 pytestmark = [pytest.mark.engine("embedded"), pytest.mark.anyio]
 PASSWORD = "sesame-open_1"
@@ -76,34 +77,6 @@ class Database:
         return await self.engine.exec(self.spec.id, "db", argv, stdin=stdin.encode(), timeout=30)
 
 
-@asynccontextmanager
-async def way_into(engine: EmbeddedEngine, spec: SandboxSpec) -> AsyncIterator[int]:
-    """A port of this machine whose connections are dialled through to the database."""
-
-    async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with suppress(ConnectionError):
-            while data := await reader.read(65536):
-                writer.write(data)
-                await writer.drain()
-        writer.close()
-
-    async def through(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            dialled = await engine.dial(spec.id, "db", 5432)
-        except OSError:
-            writer.close()
-            return
-        dialled.setblocking(False)
-        there, back = await asyncio.open_connection(sock=dialled)
-        await asyncio.gather(pump(reader, back), pump(there, writer))
-
-    server = await asyncio.start_server(through, "127.0.0.1", 0)
-    try:
-        yield server.sockets[0].getsockname()[1]
-    finally:
-        server.close()
-
-
 @pytest.fixture(scope="module")
 async def images(anyio_backend: str) -> ImageStore:
     store = pods.images()
@@ -118,7 +91,7 @@ async def database(embedded: EmbeddedEngine, images: ImageStore) -> AsyncIterato
     spec = pods.sandbox(db, cpus=2.0, memory_mb=512, secrets={"prober_password": PASSWORD})
     await pods.launched(embedded, spec)
     try:
-        async with way_into(embedded, spec) as port:
+        async with way_into(embedded, spec.id, "db", 5432) as port:
             yield Database(embedded, spec, images, port)
     finally:
         await embedded.stop(spec.id)

@@ -86,6 +86,11 @@ def resumed(kit: Kit) -> None:
 def refused(kit: Kit) -> None:
     kit.service("worker").pause()
 
+@check("arms")
+def arms(kit: Kit) -> None:
+    kit.edge("worker", "broker").black_hole()
+    time.sleep(60)
+
 @check("draws")
 def draws(kit: Kit) -> None:
     kit.fail(WHAT, Text.same(kit.draw.token()))
@@ -100,6 +105,7 @@ class Platform:
         self.frames: list[dict[str, Any]] = []
         self.worker = {"name": "worker", "state": "ready", "restarts": 0, "log_bytes": 0}
         self.log = ""
+        self.rules: list[dict[str, Any]] = []  #: armed now
         self.answers_after = 0.0
 
     def begin(self, *checks: str, seconds: float = 5, timeout: float = 30, **job: Any) -> subprocess.Popen[bytes]:
@@ -110,6 +116,7 @@ class Platform:
             "only": list(checks),
             "checks": [{"id": c, "points": 1, "needs": needs.get(c, []), "seconds": seconds} for c in checks],
             "services": [{"name": "worker", "image": "python", "learner": True, "restart": "never"}],
+            "edges": [{"from": "worker", "to": "broker", "protocol": "amqp"}],
             "secrets": {},
             "timeout_seconds": timeout,
             **job,
@@ -149,6 +156,13 @@ class Platform:
                 return {"ok": True, "value": {"exit_code": None, "signal": 9}}
             case "logs":
                 return {"ok": True, "value": {"text": self.log[call["offset"] :], "offset": len(self.log)}}
+            case "tap_mark":
+                return {"ok": True, "value": {"seq": 7}}
+            case "tap_arm":
+                self.rules.append(call["rule"])
+                return {"ok": True, "value": {"rule": f"r{len(self.rules)}"}}
+            case "tap_disarm":
+                self.rules.clear()
             case "pause":
                 return {"ok": False, "error": "the engine does not answer"}
         return {"ok": True, "value": None}
@@ -247,6 +261,15 @@ def test_steps_go_to_the_timeline_and_a_check_out_of_time_says_so(platform: Plat
 def test_the_same_seed_replays_the_same_draws(platform: Platform) -> None:
     first, again, other = (platform.run("draws", seed=seed)["draws"]["message"]["en"]["seen"] for seed in (3, 3, 4))
     assert first == again != other
+
+
+def test_no_rule_outlives_its_check_even_when_the_check_hangs(platform: Platform) -> None:
+    results = platform.run("arms", "fine", seconds=0.5)
+    assert (results["arms"]["status"], results["fine"]["status"]) == ("failed", "passed")
+    assert [frame["en"] for frame in platform.frames if frame["type"] == "note" and frame["kind"] == "fault"] == [
+        "link worker → broker: nothing passes from now on"
+    ]
+    assert platform.rules == []
 
 
 def test_checks_that_cannot_be_imported_are_errored_one_by_one(platform: Platform) -> None:

@@ -113,7 +113,7 @@ class Edge:
         then: Then = "forward",
         kill: str | None = None,
         steps: Sequence[Step] = (),
-        seconds: float = 5.0,
+        seconds: float | None = None,
     ) -> Rule:
         """Hold the n-th frame, do something, then let it go on, drop it or cut the link.
 
@@ -121,8 +121,8 @@ class Edge:
             kill: a service or replica to kill while the frame is held, and whose exit is awaited; `"@sender"` is the
                 replica at the client's end. With `then="drop"`: a crash of which the upstream never learned.
             steps: other things to do, in order: `[("pause", "worker")]`; kill, pause, resume, stop, restart, await_exit.
-            seconds: on a quiet machine, after which the tap does `then` by itself; steps that are not through by then
-                are a fault of the platform.
+            seconds: from `limit()`, after which the tap does `then` by itself; default `limit(5)`. Steps that are not
+                through by then are a fault of the platform.
         """
         todo = [("kill", kill), ("await_exit", kill)] if kill else []
         todo += steps
@@ -135,7 +135,7 @@ class Edge:
                 words += Text(f", {_STEPS[do][0].format(who.ru)}", f", {_STEPS[do][1].format(who.en)}")
         words += Text(f", {_THEN[then][0]}", f", {_THEN[then][1]}")
         on_hold = [{"do": do, "service": service} for do, service in todo]
-        longest = self._clock.limit(seconds)
+        longest = seconds if seconds is not None else self._clock.limit(5)
         return self._arm("hold", when, nth, 1, words, seconds=longest, then=then, on_hold=on_hold)
 
     def cut(self) -> None:

@@ -28,7 +28,6 @@ class Queue:
     name: str
     ready: int
     unacked: int
-    consumers: int
     durable: bool
     kind: str
 
@@ -70,10 +69,18 @@ class Broker:
     """Queues, connections and channels. Figures of the prober's own connections are left out."""
 
     def __init__(
-        self, info: ServiceInfo, password: str, services: Sequence[str], pipe: Pipe, clock: Clock, *, behind_tap: bool = False
+        self,
+        info: ServiceInfo,
+        password: str,
+        services: Sequence[str],
+        pipe: Pipe,
+        clock: Clock,
+        *,
+        behind_tap: bool = False,
+        port: int = PORT,
     ) -> None:
         token = base64.b64encode(f"prober:{password}".encode()).decode()
-        self._http = Http(info, PORT, pipe, clock, headers={"Authorization": f"Basic {token}"})
+        self._http = Http(info, port, pipe, clock, headers={"Authorization": f"Basic {token}"})
         self._services, self._clock, self._behind_tap = services, clock, behind_tap
 
     def queues(self) -> dict[str, Queue]:
@@ -83,7 +90,6 @@ class Broker:
                 name=item["name"],
                 ready=item.get("messages_ready", 0),
                 unacked=item.get("messages_unacknowledged", 0),
-                consumers=item.get("consumers", 0),
                 durable=item.get("durable", False),
                 kind=item.get("type", "classic"),
             )
