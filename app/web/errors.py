@@ -9,6 +9,7 @@ from flask_wtf.csrf import CSRFError
 from sqlalchemy.exc import OperationalError
 from werkzeug.exceptions import HTTPException
 
+from app.content.proof import NotProven
 from app.errors import (
     Conflict,
     Forbidden,
@@ -67,6 +68,8 @@ def titles() -> dict[int, str]:
 def answer(status: int, code: str, detail: str, cure: str = "", details: dict[str, object] | None = None) -> Response:
     """The page or the problem document of a fault."""
     title = titles().get(status, titles()[500 if status >= 500 else 400])
+    if code == NotProven.code:
+        title = _("This exercise is closed for now")
     if wants_problem():
         return problem(status, code, title, detail, cure=cure, details=details)
     template = "errors/fragment.html" if request.headers.get("HX-Request") else "errors/page.html"

@@ -51,7 +51,8 @@ def exercise(exercise_id: str) -> str:
     try:
         found.require_offered()
     except NotProven as error:
-        error.cure = f"{'; '.join(map(_, found.unproven))}. {found.proving}" if teaching else None
+        why = f"{'; '.join(map(_, found.unproven))}. {found.proving}"
+        error.cure = why if teaching else _("Your files and your history are kept.")
         raise
     work = cases().workbenches.of(person.id, found.id) if person else None
     newest = attempt_page(work.attempts[0].kind, work.attempts[0].id, viewer()) if work and work.attempts else None

@@ -61,7 +61,8 @@ def test_its_own_page_says_so_in_both_languages(site: Site, anna: User) -> None:
     assert answer.status_code == 409
     assert WITHHELD in answer.text
     assert "exercise prove" not in answer.text, "commands are for those who can run them"
-    assert "Это упражнение сейчас закрыто" in site.browser().get(f"/exercises/{QUEUE}?lang=ru").text
+    assert "Your files and your history are kept." in answer.text
+    assert "Упражнение пока закрыто" in site.browser().get(f"/exercises/{QUEUE}?lang=ru").text
 
 
 def test_an_instructor_learns_why_and_what_cures_it(site: Site) -> None:
