@@ -10,7 +10,7 @@ from app.content.course import ModuleDef
 from app.content.exercise import LANGS, Exercise, ExerciseCatalog
 from app.content.lesson import Lesson
 from app.content.source import read_yaml
-from app.errors import Problem
+from app.errors import ContentInvalid, Problem
 
 
 @dataclass(slots=True)
@@ -118,7 +118,10 @@ def _exercise(exercise: Exercise, modules: Sequence[ModuleDef], lessons: Mapping
     definition, path = exercise.definition, f"exercises/{exercise.id}/exercise.yaml"
 
     def fault(loc: tuple[str | int, ...], what: str, cure: str = "") -> Problem:
-        return read_yaml(exercise.folder / "exercise.yaml", path).problem(loc, what, cure)
+        try:
+            return read_yaml(exercise.folder / "exercise.yaml", path).problem(loc, what, cure)
+        except ContentInvalid:  # it was loaded a moment ago and is being edited right now
+            return Problem(path, 1, what, cure)
 
     entry = next((e for m in modules if m.id == definition.module for e in m.exercises if e.id == exercise.id), None)
     if entry is None:
