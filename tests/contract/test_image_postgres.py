@@ -300,7 +300,8 @@ async def test_a_file_that_is_wrong_says_where_and_leaves_nothing(clean: Databas
 
 
 @pytest.mark.parametrize(
-    "command", [r"\! cat /given/secrets/prober_password", r"\i /etc/passwd", r"\c - postgres", r"\unrestrict x"]
+    "command",
+    [r"\! cat /given/secrets/prober_password", r"\i /given/secrets/prober_password", r"\c - postgres", r"\unrestrict x"],
 )
 async def test_a_file_is_sql_and_no_commands_of_psql(clean: Database, command: str) -> None:
     done = await clean.inside("init", f"SELECT 1;\n{command}\nCREATE TABLE points (who text);\n")

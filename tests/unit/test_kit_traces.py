@@ -152,6 +152,14 @@ def test_absence_without_both_ends_is_never_enough(seen: list[str], told: str) -
     assert f'deliver (body has "{told}" in it)' in failed.value.expected.en
 
 
+def test_an_end_that_came_before_the_beginning_is_no_end() -> None:
+    platform, kit = started()
+    platform.happen("deliver", up=False, body="marker")
+    platform.happen("deliver", up=False, body="A-1 x")
+    with pytest.raises(Failed, match="marker"):
+        unanswered(kit)
+
+
 def test_absence_counts_for_nothing_where_events_were_lost() -> None:
     platform, kit = started()
     platform.happen("deliver", up=False, body="A-1 x")
