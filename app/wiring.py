@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from app.grading.report import Report
     from app.grading.retry import Retry
     from app.grading.runs import Runs
+    from app.grading.series import SeriesRuns
     from app.grading.submissions import Submissions
     from app.jobs.worker import Worker
     from app.learning.classroom import Classroom
@@ -71,6 +72,7 @@ class UseCases:
     submissions: Submissions
     retry: Retry
     runs: Runs
+    series: SeriesRuns
     drafts: Drafts
     hints: Hints
     objections: Objections
@@ -109,6 +111,7 @@ def use_cases(settings: Settings, database: Database, library: Library | None = 
     from app.content.catalog import Library as CourseLibrary
     from app.grading.retry import Retry
     from app.grading.runs import Runs
+    from app.grading.series import SeriesRuns
     from app.grading.submissions import Submissions
     from app.jobs.doorbells.polling import PollingDoorbell
     from app.learning.classroom import Classroom
@@ -139,6 +142,7 @@ def use_cases(settings: Settings, database: Database, library: Library | None = 
         submissions=Submissions(database, exercises, doorbell, keep_submitted),
         retry=Retry(database, doorbell),
         runs=Runs(database, exercises, doorbell),
+        series=SeriesRuns(database, exercises, doorbell),
         drafts=drafts,
         hints=hints,
         objections=Objections(database),
@@ -305,10 +309,12 @@ def worker(settings: Settings, slot: int = 0) -> Iterator[Worker]:
     from app.db import Database, make_engine
     from app.grading.exercises import NewestExercises
     from app.grading.grader import Grader
+    from app.grading.repeats import Repeats
     from app.grading.retry import Retry
     from app.grading.runs import TRIAL
+    from app.grading.series import SERIES
     from app.grading.submissions import GRADE
-    from app.grading.trials import Trials
+    from app.grading.trials import TrialRuns, Trials
     from app.grading.version import grader_version
     from app.jobs.doorbells.polling import PollingDoorbell
     from app.jobs.handler import Handler
@@ -323,9 +329,11 @@ def worker(settings: Settings, slot: int = 0) -> Iterator[Worker]:
     exercises, version = NewestExercises(settings), grader_version(settings.images_dir)
     control = settings.sandboxd_dir / "control.sock"
     with taken_place(settings.home / "worker", slot) as place, SandboxdClient(control) as sandboxd:
+        trial_runs = TrialRuns(database, exercises, sandboxd, version)
         handlers: dict[str, Handler] = {
             GRADE: Grader(database, exercises, sandboxd, version),
-            TRIAL: Trials(database, exercises, sandboxd, version),
+            TRIAL: Trials(database, trial_runs),
+            SERIES: Repeats(database, trial_runs),
         }
         queue = JobQueue(database, handlers)
         sweeper, retry = Sweeper(queue, database), Retry(database, doorbell)

@@ -107,6 +107,29 @@ def run(run_id: str, query: s.LangQuery) -> s.RunOut:
     return present.run(view, _diagnosis(view), language(query.lang))
 
 
+@operation("POST", "/exercises/<exercise_id>/series", status=202, body=s.SeriesIn, reply=s.SeriesOut, rate=SUBMIT)
+def start_series(exercise_id: str, body: s.SeriesIn) -> tuple[s.SeriesOut, str]:
+    """Run the checks up to ten times with other draws, to find failures that come now and then; it does not count."""
+    user_id = viewer().user_id
+    files = cases().drafts.open(user_id, exercise_id).files
+    view = cases().series.start(
+        user_id, exercise_id, files, only=body.only, times=body.times, stop_at_failure=body.stop_at_failure
+    )
+    return s.SeriesOut.model_validate(view), place("series", series_id=view.id)
+
+
+@operation("GET", "/series/<series_id>", reply=s.SeriesOut)
+def series(series_id: str) -> s.SeriesOut:
+    """One series and its runs so far."""
+    return s.SeriesOut.model_validate(cases().series.view(viewer(), series_id))
+
+
+@operation("POST", "/series/<series_id>/stop", status=204)
+def stop_series(series_id: str) -> None:
+    """Begin no further run; the one that goes on is finished."""
+    cases().series.stop(viewer().user_id, series_id)
+
+
 @operation("GET", "/exercises/<exercise_id>/draft", reply=s.DraftOut)
 def draft(exercise_id: str) -> s.DraftOut:
     """Your saved files, or the starter with revision 0."""

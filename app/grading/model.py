@@ -78,3 +78,26 @@ class Run(Base):
     report: Mapped[str | None] = mapped_column(Text)
     progress: Mapped[str] = mapped_column(Text, default="{}")
     traces: Mapped[bytes | None] = mapped_column(LargeBinary, deferred=True)
+    series_id: Mapped[str | None] = mapped_column(String(20), index=True)  #: the series that it is part of
+    number: Mapped[int | None] = mapped_column()  #: in the series, from 1
+
+
+class Series(Base):
+    """The same trial several times with other seeds, to find failures that come now and then. Its runs name it."""
+
+    __tablename__ = "series"
+    __table_args__ = (Index("ix_series_user_exercise", "user_id", "exercise_id", "created_at"),)
+
+    id: Mapped[str] = mapped_column(String(20), primary_key=True, default=new_id)
+    user_id: Mapped[str] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
+    exercise_id: Mapped[str] = mapped_column(String(48))
+    sandbox_id: Mapped[str] = mapped_column(String(20))
+    files: Mapped[str] = mapped_column(Text)
+    only: Mapped[str] = mapped_column(Text, default="[]")
+    wanted: Mapped[int] = mapped_column()  #: runs
+    stop_at_failure: Mapped[bool] = mapped_column(default=False)
+    stop_wanted: Mapped[bool] = mapped_column(default=False)
+    state: Mapped[SubmissionState] = mapped_column(default=SubmissionState.QUEUED)
+    reason: Mapped[str] = mapped_column(String(48), default="")  #: machine code, where it ended too early
+    created_at: Mapped[datetime] = mapped_column(UTCDateTime, default=now)
+    finished_at: Mapped[datetime | None] = mapped_column(UTCDateTime)

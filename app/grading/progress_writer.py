@@ -21,13 +21,18 @@ EVERY = 1.0  #: seconds between two writes of one job
 class ProgressWriter:
     """Keeps one row's `progress` up to date under a lease, for the time of a `with` block.
 
+    Args:
+        identity: of the row; the lease's subject by default.
+
     What comes too early after a write is written when its time has come, unless something newer came meanwhile.
     """
 
-    def __init__(self, database: Database, lease: Lease, row: type[Submission] | type[Run]) -> None:
+    def __init__(
+        self, database: Database, lease: Lease, row: type[Submission] | type[Run], identity: str | None = None
+    ) -> None:
         self._database = database
         self._lease = lease
-        self._row = row
+        self._row, self._identity = row, identity or lease.subject_id
         self._lock = threading.Lock()
         self._written_at = float("-inf")
         self._written = self._newest = Progress()
@@ -73,6 +78,6 @@ class ProgressWriter:
     def _store(self) -> None:
         with self._database.transaction() as session:
             self._lease.guard(session)
-            stored = update(self._row).where(self._row.id == self._lease.subject_id)
+            stored = update(self._row).where(self._row.id == self._identity)
             session.execute(stored.values(progress=self._newest.to_json()))
         self._written, self._written_at = self._newest, time.monotonic()

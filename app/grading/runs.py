@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from app.accounts.model import User
 from app.accounts.viewer import Viewer
@@ -17,7 +18,7 @@ from app.db import Database
 from app.errors import Conflict, InvalidInput, NotFound
 from app.grading.exercises import Exercises, offered_exercise
 from app.grading.limits import workspace_files
-from app.grading.model import Run, SubmissionState, Verdict
+from app.grading.model import Run, Series, SubmissionState, Verdict
 from app.grading.progress import Progress
 from app.grading.report import Report
 from app.grading.trace import Trace, unpacked
@@ -78,27 +79,9 @@ class Runs:
         """
         exercise = offered_exercise(self._exercises, exercise_id)
         whole = workspace_files(exercise, files)
-        wanted = _with_needs(exercise, only)
+        wanted = with_needs(exercise, only)
         with self._database.transaction() as session:
-            session.get(User, user_id, with_for_update=True)
-            sandbox_id = session.scalar(
-                select(SandboxRow.id).where(
-                    SandboxRow.owner_id == user_id,
-                    SandboxRow.exercise_id == exercise.id,
-                    SandboxRow.purpose == Purpose.PRACTICE,
-                    SandboxRow.state != SandboxState.GONE,
-                    SandboxRow.stop_wanted.is_(False),
-                )
-            )
-            if sandbox_id is None:
-                raise Conflict("No sandbox of this exercise is running.", code="no-sandbox", cure="Start the sandbox first.")
-            if open_run := session.scalar(select(Run.id).where(Run.sandbox_id == sandbox_id, Run.state.in_(OPEN))):
-                raise Conflict(
-                    "Checks are running on this sandbox already.",
-                    code="run-in-progress",
-                    cure="Wait until they finish.",
-                    details={"run": open_run},
-                )
+            sandbox_id = free_sandbox(session, user_id, exercise)
             row = Run(
                 user_id=user_id, exercise_id=exercise.id, sandbox_id=sandbox_id, files=json.dumps(whole, ensure_ascii=False),
                 only=json.dumps(wanted), seed=secrets.randbits(31) if seed is None else seed, progress=Progress().to_json(),
@@ -152,7 +135,42 @@ def run_view(row: Run) -> RunView:
     )
 
 
-def _with_needs(exercise: Exercise, only: Sequence[str]) -> list[str]:
+def free_sandbox(session: Session, user_id: str, exercise: Exercise) -> str:
+    """The id of the learner's running sandbox of this exercise; nobody else of the same learner gets it meanwhile.
+
+    Raises:
+        Conflict: `no-sandbox`: there is none; `run-in-progress`: a trial or a series works on it.
+    """
+    session.get(User, user_id, with_for_update=True)
+    sandbox_id = session.scalar(
+        select(SandboxRow.id).where(
+            SandboxRow.owner_id == user_id,
+            SandboxRow.exercise_id == exercise.id,
+            SandboxRow.purpose == Purpose.PRACTICE,
+            SandboxRow.state != SandboxState.GONE,
+            SandboxRow.stop_wanted.is_(False),
+        )
+    )
+    if sandbox_id is None:
+        raise Conflict("No sandbox of this exercise is running.", code="no-sandbox", cure="Start the sandbox first.")
+    open_run = session.scalar(select(Run.id).where(Run.sandbox_id == sandbox_id, Run.state.in_(OPEN)))
+    open_series = session.scalar(select(Series.id).where(Series.sandbox_id == sandbox_id, Series.state.in_(OPEN)))
+    if open_run or open_series:
+        raise Conflict(
+            "Checks are running on this sandbox already.",
+            code="run-in-progress",
+            cure="Wait until they finish.",
+            details={"run": open_run, "series": open_series},
+        )
+    return sandbox_id
+
+
+def with_needs(exercise: Exercise, only: Sequence[str]) -> list[str]:
+    """Ids of the checks asked for and of those that they need, in the exercise's order; empty: all.
+
+    Raises:
+        InvalidInput: an unknown id.
+    """
     checks = {check.id: check for check in exercise.definition.checks.items}
     if unknown := sorted(set(only) - set(checks)):
         raise InvalidInput(f"There is no check `{unknown[0][:64]}`.", code="no-such-check", details={"check": unknown[0][:64]})

@@ -8,7 +8,7 @@ from sqlalchemy import update
 from sqlalchemy.orm import Session
 
 from app.db import Database, now
-from app.errors import Conflict, InvalidInput, NotFound, PlatformError
+from app.errors import Conflict, InvalidInput, NotFound
 from app.grading.collector import Collector
 from app.grading.exercises import Exercises, find_exercise
 from app.grading.model import Run, SubmissionState, Verdict
@@ -24,8 +24,8 @@ from app.sandbox.row import SandboxRow
 RUN_SECONDS = 420.0
 
 
-class Trials:
-    """Runs trials; see `app.jobs.handler.Handler`. Somebody waits at the screen, so nothing is tried for long."""
+class TrialRuns:
+    """Runs the checks of one row of `runs`; for single trials and for series."""
 
     def __init__(self, database: Database, exercises: Exercises, sandboxd: SandboxdClient, grader_version: str) -> None:
         self._database = database
@@ -33,21 +33,56 @@ class Trials:
         self._sandboxd = sandboxd
         self._grader_version = grader_version
 
+    def report(self, row: Run, lease: Lease) -> Report:
+        """Run them and tell how far it is in the row's progress.
+
+        Raises:
+            NotFound, InvalidInput, Conflict: the sandbox is gone, or the exercise has changed: trying again is vain.
+            Postponed: checks run in this sandbox already.
+        """
+        collector = Collector(find_exercise(self._exercises, row.exercise_id), grader_version=self._grader_version)
+        events = self._sandboxd.run(
+            row.sandbox_id,
+            seed=row.seed,
+            only=json.loads(row.only),
+            files=json.loads(row.files),
+            timeout=RUN_SECONDS,
+            on_start=lease.on_interrupt,
+        )
+        try:
+            with ProgressWriter(self._database, lease, Run, row.id) as progress:
+                for event in events:
+                    collector.take(event)
+                    progress.write(collector.progress)
+        except Conflict as error:
+            if error.code == "checks-running":
+                raise Postponed(f"{error.code}: {error.message}", 1.0) from error
+            raise
+        return collector.report()
+
+
+class Trials:
+    """Runs trials; see `app.jobs.handler.Handler`. Somebody waits at the screen, so nothing is tried for long."""
+
+    def __init__(self, database: Database, runs: TrialRuns) -> None:
+        self._database = database
+        self._runs = runs
+
     def handle(self, subject_id: str, lease: Lease) -> None:
         with self._database.transaction() as session:
             lease.guard(session)
             row = session.get_one(Run, subject_id)
             row.state, row.progress = SubmissionState.GRADING, Progress(stage="reset").to_json()
         try:
-            self._finish(lease, self._run(row, lease))
-        except (
-            NotFound,
-            InvalidInput,
-            Conflict,
-        ) as error:  # the sandbox is gone, or the exercise has changed: trying again is vain
-            if error.code == "checks-running":
-                raise Postponed(f"{error.code}: {error.message}", 1.0) from error
-            self._end_errored(lease, error)
+            report = self._runs.report(row, lease)
+        except (NotFound, InvalidInput, Conflict) as error:
+            with self._database.transaction() as session:
+                lease.finish(session)
+                session.execute(update(Run).where(Run.id == row.id).values(**errored(error.code, error.message)))
+            return
+        with self._database.transaction() as session:
+            lease.finish(session)
+            write_report(session, row, report)
 
     def requeued(self, session: Session, subject_id: str, reason: str) -> None:
         code, _, message = reason.partition(": ")
@@ -56,47 +91,25 @@ class Trials:
 
     def gave_up(self, session: Session, subject_id: str, reason: str) -> None:
         code, _, message = reason.partition(": ")
-        session.execute(update(Run).where(Run.id == subject_id).values(**_errored(code, message)))
-
-    def _run(self, row: Run, lease: Lease) -> Report:
-        files = json.loads(row.files)
-        collector = Collector(find_exercise(self._exercises, row.exercise_id), grader_version=self._grader_version)
-        events = self._sandboxd.run(
-            row.sandbox_id,
-            seed=row.seed,
-            only=json.loads(row.only),
-            files=files,
-            timeout=RUN_SECONDS,
-            on_start=lease.on_interrupt,
-        )
-        with ProgressWriter(self._database, lease, Run) as progress:
-            for event in events:
-                collector.take(event)
-                progress.write(collector.progress)
-        return collector.report()
-
-    def _finish(self, lease: Lease, report: Report) -> None:
-        end = {
-            "state": SubmissionState.ERRORED if report.verdict == "errored" else SubmissionState.GRADED,
-            "verdict": Verdict(report.verdict),
-            "report": report.to_json(),
-            "traces": packed(report.traces),
-            "finished_at": now(),
-            "progress": Progress(stage="done", message=report.error).to_json(),
-        }
-        with self._database.transaction() as session:
-            lease.finish(session)
-            row = session.get_one(Run, lease.subject_id)
-            session.execute(update(Run).where(Run.id == row.id).values(**end))
-            session.execute(update(SandboxRow).where(SandboxRow.id == row.sandbox_id).values(files=row.files))
-
-    def _end_errored(self, lease: Lease, error: PlatformError) -> None:
-        with self._database.transaction() as session:
-            lease.finish(session)
-            session.execute(update(Run).where(Run.id == lease.subject_id).values(**_errored(error.code, error.message)))
+        session.execute(update(Run).where(Run.id == subject_id).values(**errored(code, message)))
 
 
-def _errored(code: str, message: str) -> dict[str, object]:
+def write_report(session: Session, row: Run, report: Report) -> None:
+    """The end of a run, and what its sandbox holds since."""
+    end = {
+        "state": SubmissionState.ERRORED if report.verdict == "errored" else SubmissionState.GRADED,
+        "verdict": Verdict(report.verdict),
+        "report": report.to_json(),
+        "traces": packed(report.traces),
+        "finished_at": now(),
+        "progress": Progress(stage="done", message=report.error).to_json(),
+    }
+    session.execute(update(Run).where(Run.id == row.id).values(**end))
+    session.execute(update(SandboxRow).where(SandboxRow.id == row.sandbox_id).values(files=row.files))
+
+
+def errored(code: str, message: str) -> dict[str, object]:
+    """Values of a run that could not be carried through."""
     return {
         "state": SubmissionState.ERRORED,
         "verdict": Verdict.ERRORED,

@@ -30,6 +30,7 @@ from app.web import (
     news,
     observe,
     sandboxes,
+    series,
     sessions,
     start,
     stuck,
@@ -67,7 +68,7 @@ def create_app(settings: Settings, cases: UseCases | None = None) -> Flask:
     Compress(app)
     for part in (observe, errors, headers, bodies, sessions, language, news, assets):
         part.register(app)
-    for room in (start, account, lessons, exercises, stuck, sandboxes, admin):
+    for room in (start, account, lessons, exercises, series, stuck, sandboxes, admin):
         app.register_blueprint(room.blueprint)
     api.register(app)
     if settings.proxies:

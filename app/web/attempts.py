@@ -9,7 +9,7 @@ from flask import url_for
 
 from app.accounts.viewer import Viewer
 from app.content.exercise import Exercise
-from app.grading.report import Report, Words
+from app.grading.report import Report
 from app.grading.runs import RunView
 from app.grading.submissions import SubmissionView
 from app.grading.trace import Trace
@@ -53,19 +53,7 @@ class AttemptPage:
     def timeline(self) -> timeline.Timeline:
         """While it runs: stages that have ended, and each check that is asked for."""
         only = self.view.only if isinstance(self.view, RunView) else ()
-        ended = {check.id: check for check in self.view.progress.checks}
-        now = self.view.progress.check
-        checks = self.exercise.definition.checks.items if self.exercise else ()
-        return timeline.running(
-            self.view.progress,
-            [
-                (c.id, Words(c.title.ru, c.title.en), ended[c.id].status, ended[c.id].seconds)
-                if c.id in ended
-                else (c.id, Words(c.title.ru, c.title.en), "running" if c.id == now else "", 0.0)
-                for c in checks
-                if not only or c.id in only
-            ],
-        )
+        return timeline.running(self.view.progress, self.exercise, only)
 
     @property
     def platform_words(self) -> str:

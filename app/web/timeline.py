@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
+from app.content.exercise import Exercise
 from app.grading.progress import Progress
-from app.grading.report import Note, Report, StageReport, Words
+from app.grading.report import Note, Report, StageReport
 from app.web.exercise_words import stage_words
 from app.web.language import lang
 
@@ -90,21 +91,29 @@ def timeline(report: Report) -> Timeline:
     return Timeline(tuple(_drawn(part, at) for part in found), at)
 
 
-def running(progress: Progress, checks: Iterable[tuple[str, Words, str, float]]) -> Timeline:
-    """The timeline so far.
+def running(progress: Progress, exercise: Exercise | None, only: Collection[str] = ()) -> Timeline:
+    """The timeline so far: stages that have ended, and each check that is asked for.
 
     Args:
-        checks: id, title, status (empty: waits) and seconds of each check that is asked for.
+        exercise: None once it has left the course.
+        only: ids of the checks asked for; empty: all.
     """
     stages = [StageReport(stage.name, stage.seconds) for stage in progress.stages]
     outer = [stage for stage in stages if _outer(stage)]
     found = [Part(stage_words(stage.name), "", "", None, stage.seconds, parts=_inside(stage.name, stages)) for stage in outer]
-    notes = [Note(note.at, note.kind, Words(note.ru, note.en), note.check) for note in progress.notes]
-    for identity, title, status, seconds in checks:
-        moments = tuple(Moment(None, note.kind, note.text.get(lang())) for note in notes if note.check == identity)
-        found.append(
-            Part(title.get(lang()), identity, status or "waiting", None, seconds, moments if status == "running" else ())
-        )
+    ended = {check.id: check for check in progress.checks}
+    for check in exercise.definition.checks.items if exercise else ():
+        if only and check.id not in only:
+            continue
+        title = check.title.get(lang())
+        if done := ended.get(check.id):
+            found.append(Part(title, check.id, done.status, None, done.seconds))
+        elif check.id == progress.check:
+            notes = (note for note in progress.notes if note.check == check.id)
+            moments = tuple(Moment(None, note.kind, note.ru if lang() == "ru" else note.en) for note in notes)
+            found.append(Part(title, check.id, "running", None, 0.0, moments))
+        else:
+            found.append(Part(title, check.id, "waiting", None, 0.0))
     return Timeline(tuple(found), sum(part.seconds for part in found))
 
 

@@ -23,13 +23,15 @@ from app.accounts.viewer import Viewer
 from app.content.exercise import ExerciseCatalog
 from app.content.proof import NotProven, proof_path
 from app.db import Database, make_engine, now
-from app.errors import Conflict, NotFound, Unavailable
+from app.errors import Conflict, InvalidInput, NotFound, Unavailable
 from app.grading.grader import Grader
 from app.grading.model import Submission, SubmissionState
+from app.grading.repeats import Repeats
 from app.grading.retry import REST, Retry
 from app.grading.runs import TRIAL, Runs, RunView
+from app.grading.series import SERIES, SeriesRuns, SeriesView
 from app.grading.submissions import GRADE, Submissions, SubmissionView
-from app.grading.trials import Trials
+from app.grading.trials import TrialRuns, Trials
 from app.jobs.doorbells.polling import PollingDoorbell
 from app.jobs.model import Job, JobState
 from app.jobs.queue import JobQueue
@@ -68,6 +70,7 @@ class School:
         self.sandboxd = SandboxdClient(self.home / "sandboxd" / "control.sock")
         self.submissions = Submissions(self.database, self.exercises, self.doorbell)
         self.runs = Runs(self.database, self.exercises, self.doorbell)
+        self.series = SeriesRuns(self.database, self.exercises, self.doorbell)
         self.drafts = Drafts(self.database, self.exercises)
         self.sandboxes = PracticeSandboxes(self.database, self.exercises, self.drafts, self.sandboxd)
         self.reconciler = Reconciler(self.database, self.sandboxd)
@@ -105,10 +108,18 @@ class School:
         self.exercises.exercises.update(ExerciseCatalog(self.home / "exercises").exercises)
         self.sandboxd.reload()
 
+    def checks_now(self, script: str) -> None:
+        """What the prober of the sandboxes that run already does next."""
+        assert self.daemon
+        self.daemon.script = script
+        self.daemon.do(self.daemon._reload())
+
     def work(self, holder: str = "w/1") -> None:
         """Start a worker."""
         parts = (self.database, self.exercises, self.sandboxd, "v1")
-        queue = JobQueue(self.database, {GRADE: Grader(*parts), TRIAL: Trials(*parts)})
+        runs = TrialRuns(*parts)
+        handlers = {GRADE: Grader(*parts), TRIAL: Trials(self.database, runs), SERIES: Repeats(self.database, runs)}
+        queue = JobQueue(self.database, handlers)
         worker = Worker(queue, self.doorbell, holder=holder)
         thread = threading.Thread(target=worker.run)
         thread.start()
@@ -135,6 +146,11 @@ class School:
 
     def run_settled(self, run_id: str) -> RunView:
         return eventually("a result", lambda: (view := self.runs.view(Viewer(self.anna), run_id)).settled and view, within=20)
+
+    def series_settled(self, series_id: str) -> SeriesView:
+        return eventually(
+            "an end", lambda: (view := self.series.view(Viewer(self.anna), series_id)).settled and view, within=30
+        )
 
     def job(self) -> Job:
         with self.database.read() as session:
@@ -346,6 +362,96 @@ class TestWhatIsNotProven:
         with school.database.transaction() as session:  # half a minute has passed
             session.execute(update(Job).values(run_at=now()))
         assert school.settled(handed_in.id).verdict == "passed"
+
+
+def failing_at(folder: Path, number: int) -> str:
+    """A prober that fails in its run of this number and passes in all others."""
+    return f"""
+from pathlib import Path
+count = Path({str(folder / "runs")!r})
+count.write_text(str(int(count.read_text() if count.exists() else 0) + 1))
+if count.read_text() == "{number}":
+    {FAILS}
+else:
+    {PASSES}
+"""
+
+
+class TestSeries:
+    def test_it_finds_the_one_run_that_fails_and_keeps_a_report_of_each(self, school: School, tmp_path: Path) -> None:
+        school.checks(failing_at(tmp_path, 3))
+        school.ready()
+        started = school.series.start(school.anna, "echo", {}, times=4)
+        with pytest.raises(Conflict, match="already"):
+            school.runs.start(school.anna, "echo", {})
+        with pytest.raises(Conflict, match="already"):
+            school.series.start(school.anna, "echo", {})
+        school.work()
+        view = school.series_settled(started.id)
+        assert [(run.number, run.verdict) for run in view.runs] == [(1, "passed"), (2, "passed"), (3, "failed"), (4, "passed")]
+        assert len({run.seed for run in view.runs}) == 4
+        [failure] = view.failures
+        report = school.runs.view(Viewer(school.anna), failure.id).report
+        assert report
+        assert report.not_passed == {"first", "second"}
+        assert school.job().state == JobState.DONE
+        school.runs.start(school.anna, "echo", {}, seed=failure.seed)
+
+    def test_it_ends_at_the_first_failure_where_asked(self, school: School, tmp_path: Path) -> None:
+        school.checks(failing_at(tmp_path, 2))
+        school.ready()
+        started = school.series.start(school.anna, "echo", {}, stop_at_failure=True)
+        school.work()
+        view = school.series_settled(started.id)
+        assert (view.state, [run.verdict for run in view.runs]) == ("graded", ["passed", "failed"])
+
+    def test_its_owner_and_nobody_else_ends_it_early(self, school: School) -> None:
+        school.ready()
+        started = school.series.start(school.anna, "echo", {})
+        with pytest.raises(NotFound):
+            school.series.stop(add_user(school.database, "boris"), started.id)
+        school.series.stop(school.anna, started.id)
+        school.work()
+        view = school.series_settled(started.id)
+        assert (view.state, view.runs) == ("graded", ())
+
+    def test_others_are_served_between_its_runs(self, school: School) -> None:
+        school.ready()
+        started = school.series.start(school.anna, "echo", {}, times=3)
+        handed_in = school.submissions.submit(add_user(school.database, "boris"), "echo", {})
+        school.work()
+        school.series_settled(started.id)
+        with school.database.read() as session:
+            begun = session.get_one(Submission, handed_in.id).started_at
+        last = school.runs.view(Viewer(school.anna), school.series.view(Viewer(school.anna), started.id).runs[-1].id)
+        assert begun
+        assert last.finished_at
+        assert begun < last.finished_at
+
+    def test_a_worker_that_stops_loses_no_run_and_a_sandbox_that_ended_ends_it(self, school: School) -> None:
+        school.checks(WAITS)
+        sandbox_id = school.ready()
+        started = school.series.start(school.anna, "echo", {}, times=2)
+        school.work()
+        view = Viewer(school.anna)
+        eventually("the first run goes on", lambda: school.series.view(view, started.id).runs)
+        [begun] = school.series.view(view, started.id).runs
+        school.stop_work()
+        school.checks_now(PASSES)
+        school.work("w/2")
+        runs = school.series_settled(started.id).runs
+        assert (runs[0].verdict, runs[0].id, runs[0].seed) == ("passed", begun.id, begun.seed)
+        assert len(runs) == 2
+        again = school.series.start(school.anna, "echo", {}, times=2)
+        school.sandboxd.stop(sandbox_id)
+        ended = school.series_settled(again.id)
+        assert (ended.state, ended.reason) in {("errored", "sandbox-not-ready"), ("graded", "sandbox-not-ready")}
+
+    def test_a_series_is_bounded(self, school: School) -> None:
+        school.ready()
+        for times in (0, 1, 11):
+            with pytest.raises(InvalidInput):
+                school.series.start(school.anna, "echo", {}, times=times)
 
 
 class TestPracticeSandboxes:

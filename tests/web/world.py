@@ -8,7 +8,7 @@ from app.accounts.model import User
 from app.accounts.names import key
 from app.accounts.passwords import make_hash
 from app.db import new_id, now
-from app.grading.model import Run, Submission
+from app.grading.model import Run, Series, Submission
 from app.grading.report import CheckReport, Report, Words
 from app.learning.model import Objection, RestorePoint
 from app.sandbox.row import SandboxRow
@@ -46,6 +46,7 @@ def people(site: Site) -> World:
     submission = Submission(id=new_id(), content_hash="c" * 64, files_hash="f" * 64, seed=4711, **common, **judged)
     sandbox = SandboxRow(id=new_id(), owner_id=owner, exercise_id=EXERCISE, content_hash="c" * 64)
     run = Run(id=new_id(), sandbox_id=sandbox.id, seed=4711, **common, **judged)
+    series = Series(id=new_id(), sandbox_id=sandbox.id, wanted=10, **common)
     objection = Objection(
         id=new_id(), user_id=owner, exercise_id=EXERCISE, attempt_kind="run", attempt_id=run.id, check_id="address", seed=4711,
         files_hash="f" * 64, message="It errs.", answer="",
@@ -54,7 +55,7 @@ def people(site: Site) -> World:
     with site.cases.database.transaction() as session:
         session.add_all(accounts.values())
         session.flush()
-        session.add_all((submission, sandbox, run, point, objection))
+        session.add_all((submission, sandbox, run, point, objection, series))
     site.accounts.tokens.create(owner, "owner's")
     return World(
         people=accounts,
@@ -62,7 +63,7 @@ def people(site: Site) -> World:
         arguments={
             "exercise_id": EXERCISE, "lesson_id": LESSON, "quiz_id": QUIZ, "number": 1, "service": "worker",
             "submission_id": submission.id, "run_id": run.id, "sandbox_id": sandbox.id, "point_id": point.id,
-            "objection_id": objection.id,
+            "objection_id": objection.id, "series_id": series.id,
             "token_id": site.accounts.tokens.of(owner)[0].id, "user_id": accounts["other"].id, "module_id": "m01",
         },
     )  # fmt: skip

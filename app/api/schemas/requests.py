@@ -75,3 +75,9 @@ class ObjectionIn(In):
     attempt: Id = Field(description="id of your submission or run")
     check: Id = Field(description="id of a check that did not pass there")
     message: str = Field(min_length=1, max_length=2000, description="what the check gets wrong")
+
+
+class SeriesIn(In):
+    only: list[Id] = Field(default=[], max_length=50, description="check ids; empty: all")
+    times: int = Field(default=10, ge=2, le=10)
+    stop_at_failure: bool = False

@@ -192,6 +192,31 @@ class Objections(Out):
     objections: list[ObjectionOut]
 
 
+class SeriesRunOut(Out):
+    number: int
+    id: str
+    seed: int
+    state: Literal["queued", "grading", "graded", "errored"]
+    verdict: Literal["passed", "failed", "errored"] | None
+
+
+class SeriesOut(Out):
+    """The same trial several times. `reason`: machine code of why it ended too early; each run has its report."""
+
+    id: str
+    exercise_id: str
+    sandbox_id: str
+    only: list[str]
+    wanted: int
+    stop_at_failure: bool
+    stopping: bool
+    state: Literal["queued", "grading", "graded", "errored"]
+    reason: str
+    created_at: datetime
+    finished_at: datetime | None
+    runs: list[SeriesRunOut]
+
+
 class OptionOut(Out):
     text: str
     why: str

@@ -37,13 +37,13 @@ function onSandbox(now) {
 function showNext(now) {
   const attempt = attemptNow();
   const passed = attempt.kind === "run" && attempt.verdict === "passed" && !now.old && !files.isDirty;
-  const busy = now.checks || (attempt.kind === "run" && !attempt.settled);
+  const busy = now.checks || (["run", "series"].includes(attempt.kind) && !attempt.settled);
   const next = now.state !== "ready" ? "" : passed ? "submit" : "run";
   for (const id of ["run", "submit"]) {
     $(id)?.classList.toggle("btn-primary", id === next);
     $(id)?.classList.toggle("btn-quiet", id !== next);
   }
-  if ($("run")) $("run").disabled = busy;
+  for (const id of ["run", "series-start"]) if ($(id)) $(id).disabled = busy;
 }
 
 let told = "";
@@ -53,7 +53,7 @@ function onAttempt(attempt) {
   const place = $("score");
   const counted = attempt.total ? `${attempt.passed}/${attempt.total}` : "";
   for (const element of document.querySelectorAll("[data-check-count]")) element.textContent = counted;
-  place.textContent = attempt.kind === "run" && attempt.settled ? say("doesNotCount") : "";
+  place.textContent = ["run", "series"].includes(attempt.kind) && attempt.settled ? say("doesNotCount") : "";
 }
 
 async function refreshHistory() {
@@ -86,6 +86,29 @@ async function run(only = [], seed) {
   } catch (problem) {
     note(say("failedAction", { why: problem.message }), "bad");
   } finally { showNext(sandbox.now()); }
+}
+
+/** The checks up to ten times, one after another; the form's own way where scripts do not run. */
+async function series() {
+  if ($("series-start").disabled) return;
+  $("series-start").disabled = true;
+  try {
+    if (!(await files.save())) return;
+    if (sandbox.now().state === "none") {
+      announce(say("startFirst"));
+      note(say("startFirst"), "wait");
+      if (!(await sandbox.start())) return;
+    }
+    const started = await api("POST", `/exercises/${facts.exercise}/series`, { stop_at_failure: $("series-stop-first").checked });
+    note("");
+    await follow(`/series/${started.id}/part`);
+  } catch (problem) {
+    note(say("failedAction", { why: problem.message }), "bad");
+  } finally { showNext(sandbox.now()); }
+}
+
+async function stopSeries(id) {
+  try { await api("POST", `/series/${id}/stop`); swap(await html(`/series/${id}/part`)); } catch (problem) { note(say("failedAction", { why: problem.message }), "bad"); }
 }
 
 async function submit() {
@@ -126,7 +149,8 @@ const deeds = {
   run: () => run(), submit, apply, start, stop: () => sandbox.stop(), extend: () => sandbox.extend(),
   control: ({ service, action }) => sandbox.control(service, action),
   logs: ({ service }) => { logs.show(service); panes.show("logs"); },
-  replay: ({ check, seed }) => run([check], Number(seed)),
+  replay: ({ check, seed }) => run(check ? [check] : [], Number(seed)),
+  series, "series-stop": ({ series: id }) => stopSeries(id),
   points: showPoints, reset: () => files.reset(), restore: ({ point }) => { $("dialog-points").close(); files.restore(point); },
   keys: () => askBy($("dialog-keys")), marks: () => marks.again(), "marks-hide": () => marks.hide(),
   full: () => panes.full(), "task-open": () => panes.openTask(), "task-close": () => panes.closeTask(),
