@@ -25,8 +25,8 @@ _VALUES = re.compile(r"\"[^\"]*\"|\[[^\]]*\]|\{[^}]*\}|\d+(?:[.,]\d+)*|[0-9a-f]{
 def features(report: Report) -> tuple[str, ...]:
     """At most `MAX_FEATURES` features of the checks that failed, sorted.
 
-    Each failed check gives, the most telling first: the shape of what was expected, and how it ended; facts about its messages;
-    which kinds went over which edge; which kind followed which. All checks have an equal share.
+    Each failed check gives, the most telling first: the shapes of what was expected and seen, and how it ended; facts about
+    its messages; which kinds went over which edge; which kind followed which. All checks have an equal share.
     """
     traces = {trace.check: trace for trace in report.traces}
     failed = [check for check in report.checks if check.status == "failed"]
@@ -53,12 +53,13 @@ def _told(check: CheckReport) -> Iterator[str]:
         return
     if check.message.cause:
         yield f"{check.message.cause.kind} {_service(check.message.cause.service)}".strip()
-    if expected := _shape(check.message.en.expected):
-        yield f"expected {expected}"
+    for name, text in (("expected", check.message.en.expected), ("seen", check.message.en.seen)):
+        if shape := _shape(text):
+            yield f"{name} {shape}"
 
 
 def _shape(text: str) -> str:
-    """A sentence of the checks without the values that were drawn."""
+    """The first sentence of the checks without the values in it, be they drawn or the learner's."""
     return " ".join(_VALUES.sub("#", text.partition("\n")[0].lower()).split())[:_MAX_WORDS]
 
 

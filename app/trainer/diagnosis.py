@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 from app.content.exercise import CheckDef, ExerciseDef
 from app.content.proof import Proof
-from app.grading.report import CheckReport, Report, Words
+from app.grading.report import CauseName, CheckReport, Report, Words
 
 #: Share of features that must agree at all before a mistake is named.
-ALIKE = 0.5
+ALIKE = 0.6
 #: The same, counting only what tells the candidates apart; and by how much the best must lead the next.
 TELLING, LEAD = 0.6, 0.25
 #: Share of failed checks that must agree where no mistake fails exactly the same ones.
@@ -83,6 +83,7 @@ def recognise(failed: frozenset[str], features: frozenset[str], known: Sequence[
         failed: ids of the failed checks.
         features: of the run; without them only a set of checks that no other known solution fails is recognised.
     """
+    known = [one for one in known if not one.features or _causes(features) <= _causes(one.features)]
     exact = [one for one in known if one.fails == failed]
     if not features or not all(one.features for one in exact):
         return exact[0].id if len(exact) == 1 else ""
@@ -90,6 +91,11 @@ def recognise(failed: frozenset[str], features: frozenset[str], known: Sequence[
         return exact[0].id if _alike(features, exact[0].features) >= ALIKE else ""
     near = exact or [one for one in known if one.features and _alike(failed, one.fails) >= NEAR]
     return _best(features, near)
+
+
+def _causes(features: frozenset[str]) -> set[str]:
+    """A crash, or the end of memory or time, explains a failure by itself: a mistake without it is another one."""
+    return {feature for feature in features if feature.partition(": ")[2].partition(" ")[0] in get_args(CauseName)}
 
 
 def _best(features: frozenset[str], candidates: Sequence[Known]) -> str:

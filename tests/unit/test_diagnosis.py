@@ -106,6 +106,15 @@ def test_the_same_checks_for_another_reason_are_not_that_mistake() -> None:
     assert recognise(frozenset({"crash"}), frozenset({"c: crashed worker", "c: w>b:open"}), (EARLY,)) == ""
 
 
+def test_a_crash_is_not_explained_by_a_mistake_that_does_not_crash() -> None:
+    mistake = known("renumbered", "a b", "a: expected the answer ok", "b: expected the answer ok")
+    crashing = known("crashes", "a b", *mistake.features, "a: crashed shop", "b: crashed shop")
+    failed = frozenset({"a", "b"})
+    assert recognise(failed, mistake.features, (mistake,)) == "renumbered"
+    assert recognise(failed, mistake.features | {"a: crashed shop"}, (mistake,)) == ""
+    assert recognise(failed, crashing.features, (mistake, crashing)) == "crashes"
+
+
 def test_a_rival_that_explains_nothing_still_makes_it_a_tie() -> None:
     starter = known("", "crash")
     assert recognise(frozenset({"crash"}), frozenset(), (known("one", "crash"), starter)) == ""

@@ -77,6 +77,25 @@ def crashed(kit: Kit) -> None:
     kit.service("worker").stop()
     kit.fail(WHAT, WHAT)
 
+@check("begun-and-crashed")
+def begun_and_crashed(kit: Kit) -> None:
+    kit.service("worker").stop()
+    kit.service("worker").start()
+    kit.service("worker").resume()
+    kit.fail(WHAT, WHAT)
+
+@check("killed")
+def killed(kit: Kit) -> None:
+    kit.service("worker").kill()
+    kit.fail(WHAT, WHAT)
+
+@check("killed-at-a-message")
+def killed_at_a_message(kit: Kit) -> None:
+    steps = [{"do": "kill", "service": "@sender"}]
+    kit._pipe.call("tap_arm", upstream="broker", rule={"id": "r1", "do": "hold", "on_hold": steps})
+    kit.service("worker").resume()
+    kit.fail(WHAT, WHAT)
+
 @check("resumed")
 def resumed(kit: Kit) -> None:
     kit.service("worker").resume()
@@ -149,6 +168,8 @@ class Platform:
                 return {"ok": True, "value": [self.worker]}
             case "kill":
                 self.worker |= {"state": "crashed", "signal": 9}
+            case "start":
+                self.worker |= {"state": "ready", "restarts": 0, "exit_code": None}
             case "stop" | "resume":
                 self.log = "Traceback (most recent call last):\nValueError: no such order\x1b[2J\n"
                 self.worker |= {"state": "crashed", "exit_code": 1, "log_bytes": len(self.log)}
@@ -246,6 +267,11 @@ def test_only_a_service_that_ended_by_itself_is_the_cause_of_a_failure(platform:
     assert ended == {"kind": "crashed", "service": "worker", "exit_code": 1, "signal": None}
     platform.worker |= {"state": "ready"}
     assert platform.run("crashed")["crashed"]["message"]["cause"] is None, "the check itself had stopped it"
+    platform.worker |= {"state": "ready"}
+    assert platform.run("begun-and-crashed")["begun-and-crashed"]["message"]["cause"] == ended, "it had started it again"
+    for check in ("killed", "killed-at-a-message"):
+        platform.worker |= {"state": "ready", "exit_code": None}
+        assert platform.run(check)[check]["message"]["cause"] is None, "its end was wanted"
     platform.worker |= {"out_of_memory": True}
     assert platform.run("crashed")["crashed"]["message"]["cause"]["kind"] == "out-of-memory", "that is nobody else's doing"
 

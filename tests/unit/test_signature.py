@@ -64,7 +64,7 @@ def test_flags_of_the_protocol_are_told() -> None:
 
 def test_only_failed_checks_count_and_a_cause_is_one_of_them() -> None:
     found = features(report(cause=Cause("out-of-memory", "worker-2")))
-    assert found == ("crash: expected processed orders: #", "crash: out-of-memory worker")
+    assert found == ("crash: expected processed orders: #", "crash: out-of-memory worker", "crash: seen none")
     passed = report(*work("worker", "deliver"))
     assert features(replace(passed, checks=passed.checks[:1])) == ()
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+import signal
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,17 +24,37 @@ class Story:
 
     steps: list[Text] = field(default_factory=list)
     where: Text | None = None
-    hurt: set[str] = field(default_factory=set)  #: services that the check itself stopped or killed; `*`: it may be any
+    ended: set[str] = field(default_factory=set)  #: services that the check itself has ended; `*`: it may be any
+    begun: set[str] = field(default_factory=set)  #: those that it has started since; their restarts count from 0
+    kills: dict[str, int] = field(default_factory=dict)  #: by service, since then; each costs one restart
 
     def asked(self, call: dict[str, Any]) -> None:
         """Remember what a call of the check does to services."""
-        if call.get("op") in ("stop", "kill", "restart", "scale"):
-            self.hurt.add(str(call.get("service", "")))
+        op, service = call.get("op"), str(call.get("service", ""))
+        if op in ("stop", "scale"):
+            self.ended.add(service)
+        elif op == "start":
+            self.ended.discard(service)
+            self.begun.add(service)
+            self.kills[service] = 0
+        elif op in ("kill", "restart"):
+            self.kills[service] = self.kills.get(service, 0) + 1
         rule = call.get("rule")
-        treatment = rule.get("do") if isinstance(rule, dict) else None
-        for step in treatment.get("on_hold", ()) if isinstance(treatment, dict) else ():
+        for step in rule.get("on_hold", ()) if isinstance(rule, dict) else ():
             name = str(step.get("service", ""))
-            self.hurt.add("*" if name.startswith("@") else name)
+            self.ended.add("*" if name.startswith("@") else name)
+
+    def cause(self, replica: Replica, before: Replica | None) -> dict[str, Any] | None:
+        """How a replica ended by itself; None when the check may have ended it."""
+        end = {"service": replica.full_name, "exit_code": replica.exit_code, "signal": replica.signal}
+        if replica.out_of_memory:
+            return {"kind": "out-of-memory", **end}
+        if replica.name in self.ended or "*" in self.ended or replica.state == "failed":
+            return None
+        kills = self.kills.get(replica.name, 0)
+        restarts = replica.restarts - (before.restarts if before and replica.name not in self.begun else 0)
+        by_itself = not (kills and replica.signal == signal.SIGKILL) if replica.state in BROKEN else restarts > kills
+        return {"kind": "crashed", **end} if by_itself else None
 
     @property
     def done(self) -> Text:
@@ -48,11 +69,8 @@ class Witness:
         self._pipe = pipe
         self._before = {replica.full_name: replica for replica in self._replicas()}
 
-    def evidence(self, hurt: Collection[str] = ()) -> tuple[Text, dict[str, Any] | None]:
+    def evidence(self, story: Story) -> tuple[Text, dict[str, Any] | None]:
         """What went wrong with the learner's services since the check began.
-
-        Args:
-            hurt: services that the check itself ended; their end is no cause.
 
         Returns:
             State and last lines of those that broke (empty when none did), and the cause for the report, if it is one.
@@ -74,7 +92,7 @@ class Witness:
                 )
             log = self._tail(replica, before.log_bytes if before else 0)
             found += Text(f"\n{told.ru}", f"\n{told.en}") + (f":\n{log}" if log else ".")
-        causes = (_cause(replica, hurt) for replica in broken)
+        causes = (story.cause(replica, self._before.get(replica.full_name)) for replica in broken)
         return found, next((cause for cause in causes if cause), None)
 
     def _broke(self, replica: Replica) -> bool:
@@ -104,7 +122,7 @@ def compose(
     texts.setdefault("where", (story.where or Text("", "")).cut(MAX_PART))
     if witness is not None:
         try:
-            told, crash = witness.evidence(story.hurt)
+            told, crash = witness.evidence(story)
             texts["seen"] += told
             cause = crash or cause
         except Fault as fault:
@@ -114,16 +132,6 @@ def compose(
         "en": {name: text.en for name, text in texts.items()},
         "cause": cause,
     }
-
-
-def _cause(replica: Replica, hurt: Collection[str]) -> dict[str, Any] | None:
-    """How a replica ended by itself; None when the check ended it."""
-    end = {"service": replica.full_name, "exit_code": replica.exit_code, "signal": replica.signal}
-    if replica.out_of_memory:
-        return {"kind": "out-of-memory", **end}
-    if replica.name in hurt or "*" in hurt or replica.state == "failed":
-        return None
-    return {"kind": "crashed", **end}
 
 
 def _printable(line: str) -> str:
