@@ -10,17 +10,18 @@ from pathlib import Path
 from app.content.exercise import folder_hash
 from app.grading.prober.bundle import platform_files
 
-_ENGINES = Path(__file__).resolve().parent.parent / "sandbox" / "engines"
+_SANDBOX = Path(__file__).resolve().parent.parent / "sandbox"
 
 
 @cache
 def grader_version(images_dir: Path) -> str:
-    """SHA-256 (hex) over the kit, the prober, the image definitions and the engines' code; read once per process."""
+    """SHA-256 (hex) over the kit, the prober, the image definitions, the engines' and the taps' code; read once per process."""
     return _digest(
         {
             **{f"prober/{path}": hashlib.sha256(content).hexdigest() for path, content in platform_files().items()},
             "images": folder_hash(images_dir),
-            "engines": folder_hash(_ENGINES),
+            "engines": folder_hash(_SANDBOX / "engines"),
+            "taps": folder_hash(_SANDBOX / "taps"),
         }
     )
 

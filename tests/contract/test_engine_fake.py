@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import time
 
 import pytest
 
 from app.sandbox.engine import EngineError, EngineRefused
 from app.sandbox.engines.fake import FakeEngine, Mood
-from app.sandbox.model import ServiceState
-from tests.pods import launched, sandbox, started, until
+from app.sandbox.model import MemberSpec, ServiceState
+from tests.pods import idle, launched, sandbox, started, until, web
 
 pytestmark = pytest.mark.anyio
 
@@ -51,3 +52,15 @@ async def test_one_that_refuses_says_so_to_the_doctor_and_to_callers() -> None:
     assert not (await engine.doctor()).usable
     with pytest.raises(EngineRefused):
         await engine.launch(sandbox())
+
+
+async def test_its_taps_listen_and_agree_to_everything() -> None:
+    engine = FakeEngine()
+    ours = idle("peer", given=True, workspace=False, segment="back")
+    spec = await launched(engine, sandbox(ours, web(), two_segments=True))
+    tap = await engine.attach(spec.id, MemberSpec("tap-peer", "tap", ("/bin/true",), stands_for="peer"))
+    assert json.loads(await tap.stdout.readline()) == {"type": "ready"}
+    tap.stdin.write(b'{"op": "sync", "n": 7}\n')
+    assert json.loads(await tap.stdout.readline()) == {"type": "reply", "n": 7, "ok": True, "value": None}
+    await engine.stop(spec.id)
+    assert await tap.wait() == -9

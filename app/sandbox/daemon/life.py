@@ -37,9 +37,6 @@ class Clock:
     wall: Callable[[], float] = field(default=time.time)
 
 
-TapMaker = Callable[[Record], Taps | None]  #: the taps that a sandbox needs, not started yet
-
-
 class Life:
     """Drives records through their states; shared by all sandboxes of a daemon."""
 
@@ -49,7 +46,7 @@ class Life:
         journal: Journal,
         changes: Changes,
         given: Given,
-        taps: TapMaker,
+        taps: Callable[[Record], Taps | None],
         usual: UsualTimes,
         doctor: Doctor,
         engine_gone: asyncio.Event,

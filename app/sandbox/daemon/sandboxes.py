@@ -19,12 +19,12 @@ from app.sandbox.daemon.given import Given
 from app.sandbox.daemon.life import Clock, Life, stage_key
 from app.sandbox.daemon.preparation import Preparation
 from app.sandbox.daemon.record import INIT_STAGE, ISOLATION_STAGE, QUEUED_STAGE, TAPS_STAGE, Ending, Record, Stage
+from app.sandbox.daemon.tap_making import TapMaker
 from app.sandbox.daemon.usual import UsualTimes
 from app.sandbox.engine import Engine
 from app.sandbox.journal import Entry, Journal
 from app.sandbox.model import OPERATOR, Purpose, SandboxSpec, SandboxState
-from app.sandbox.taps.model import MEMBER_PLACE, TAP_IMAGE, plans
-from app.sandbox.taps.supervisor import Taps
+from app.sandbox.taps.model import TAP_IMAGE
 
 log = logging.getLogger(__name__)
 IDLE_SECONDS = 20 * 60.0  #: without any interaction, practice only
@@ -77,13 +77,12 @@ class Sandboxes:
         self.clock = clock or Clock()
         self._journal = journal
         self._instance = instance
-        self._tap_files = tap_files
-        self._compiled_tap_files: Mapping[str, bytes] | None = None
         self.doctor = Doctor(engine)
         self.engine_gone = asyncio.Event()
         self.given = Given(engine, images.definition, self.changes)
+        taps = TapMaker(engine, images, tap_files, self.changes, self._wish)
         self.life = Life(
-            engine, journal, self.changes, self.given, self._make_taps, usual, self.doctor, self.engine_gone, self.clock
+            engine, journal, self.changes, self.given, taps.make, usual, self.doctor, self.engine_gone, self.clock
         )  # fmt: skip
         self._records: dict[str, Record] = {}
         self._lives: set[asyncio.Task[None]] = set()
@@ -277,33 +276,6 @@ class Sandboxes:
         stage = Stage(name)
         stage.usual = self.usual.get(stage_key(loaded.id, stage), usual)
         return stage
-
-    def _make_taps(self, record: Record) -> Taps | None:
-        assert record.loaded is not None
-        assert record.spec is not None
-        wanted = plans(record.loaded.exercise.definition.sandbox.edges)
-        if not wanted:
-            return None
-
-        def note(text: str) -> None:
-            record.note(text)
-            self.changes.publish(record.id)
-
-        return Taps(
-            self.engine,
-            record.id,
-            wanted,
-            self._find_tap_files,
-            self.images.definition(TAP_IMAGE).default_limits,
-            (service.name for service in record.spec.services if not service.given),
-            note=note,
-            give_up=lambda why: self._wish(record, Ending("failed", why)),
-        )
-
-    async def _find_tap_files(self) -> Mapping[str, bytes]:
-        if self._compiled_tap_files is None:
-            self._compiled_tap_files = await self.images.compiled(TAP_IMAGE, self._tap_files, MEMBER_PLACE)
-        return self._compiled_tap_files
 
     async def _live(self, record: Record) -> None:
         try:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import time
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from itertools import islice
 from typing import NamedTuple
 
 from app.sandbox.taps.model import Event
@@ -14,6 +15,7 @@ MAX_EVENTS = 20_000
 MAX_BYTES = 8 << 20  #: of the events as JSON
 PAGE_BYTES = 384 << 10  #: of one answer to the prober, whose lines hold 1 MiB
 _SETTLE_AT = 2048
+_OVERHEAD = 48  #: bytes that an entry takes besides its text
 
 
 class Page(NamedTuple):
@@ -31,8 +33,8 @@ class History:
     """
 
     def __init__(self) -> None:
-        self._fresh: list[tuple[float, str | int]] = []  #: told, not numbered yet
-        self._ring: deque[str | int] = deque()
+        self._fresh: list[tuple[float, bytes | int]] = []  #: told, not numbered yet
+        self._ring: deque[bytes | int] = deque()
         self._bytes = 0
         self._first = 1  #: number of the oldest in the ring
 
@@ -44,7 +46,7 @@ class History:
     def add(self, events: Iterable[Event], dropped: int = 0) -> None:
         """Take what a tap tells; `dropped`: what it could not keep."""
         for event in events:
-            line = json.dumps(event, ensure_ascii=False, separators=(",", ":"))
+            line = json.dumps(event, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
             self._fresh.append((float(event["at"]), line))
             self._bytes += _size(line)
         if dropped:
@@ -63,17 +65,15 @@ class History:
             self._first += 1
         return self.last
 
-    def page(self, after: int, until: int | None = None, most_bytes: int = PAGE_BYTES) -> Page:
-        """The events after number `after` (up to `until`), as many as fit."""
-        until = self.last if until is None else min(until, self.last)
+    def page(self, after: int) -> Page:
+        """The events after number `after`, as many as fit."""
         begin = max(after + 1, self._first)
         events: list[Event] = []
-        dropped = max(0, min(begin, until + 1) - after - 1)
+        dropped = max(0, min(begin, self.last + 1) - after - 1)
         end, size = max(after, begin - 1), 0
-        for seq in range(begin, until + 1):
-            entry = self._ring[seq - self._first]
+        for seq, entry in self._between(begin, self.last):
             size += _size(entry)
-            if size > most_bytes and events:
+            if size > PAGE_BYTES and events:
                 break
             end = seq
             if isinstance(entry, int):
@@ -85,12 +85,15 @@ class History:
     def ends(self, after: int, until: int, first: int, last: int) -> tuple[list[Event], int]:
         """The first and the last events between two numbers, and how many are missing, what was left out included."""
         begin = max(after + 1, self._first)
-        entries = {seq: self._ring[seq - self._first] for seq in range(begin, until + 1)}
-        missing = begin - after - 1 + sum(entry for entry in entries.values() if isinstance(entry, int))
-        events = [(seq, entry) for seq, entry in entries.items() if isinstance(entry, str)]
+        entries = [*self._between(begin, until)]
+        missing = begin - after - 1 + sum(entry for _, entry in entries if isinstance(entry, int))
+        events = [(seq, entry) for seq, entry in entries if isinstance(entry, bytes)]
         kept = events if len(events) <= first + last else [*events[:first], *events[-last:]]
         return [{"seq": seq, **json.loads(entry)} for seq, entry in kept], missing + len(events) - len(kept)
 
+    def _between(self, begin: int, until: int) -> Iterator[tuple[int, bytes | int]]:
+        return enumerate(islice(self._ring, begin - self._first, max(begin, until + 1) - self._first), begin)
 
-def _size(entry: str | int) -> int:
-    return 16 + (len(entry.encode()) if isinstance(entry, str) else 0)
+
+def _size(entry: bytes | int) -> int:
+    return _OVERHEAD + (len(entry) if isinstance(entry, bytes) else 0)

@@ -10,6 +10,8 @@ from app.sandbox.taps.model import SENDER, Compound, Event, TapFault
 from app.sandbox.taps.tap import Tap
 
 KEPT = 1000  #: events of one rule
+WHOLE = 100  #: of these: with their payload; so that an answer fits the pipe
+_LONG = ("body", "statement", "text")
 
 Act = Callable[[str, str, float], Awaitable[None]]  #: what to do, to which service, within how many seconds
 
@@ -84,6 +86,8 @@ class Rule:
 
     def _count(self, event: Event) -> None:
         self._fired += 1
-        if len(self._events) < KEPT:
+        if len(self._events) < WHOLE:
             self._events.append(event)
+        elif len(self._events) < KEPT:
+            self._events.append({name: value for name, value in event.items() if name not in _LONG})
         self._news.set()
