@@ -40,6 +40,8 @@ class End(asyncio.BufferedProtocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast("asyncio.Transport", transport)
         self.transport.set_write_buffer_limits(HIGH)
+        # asyncio does it only for sockets that know their protocol, which accepted ones do not.
+        self.transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if self.gone:
             self.reset()
         elif self.arriving is not None:
