@@ -17,7 +17,9 @@ _PRIVATE = re.compile("[\ue000\ue001\x00-\x08\x0b\x0c\x0e-\x1f\u202a-\u202e\u206
 _FENCE = re.compile(r"^(?P<indent> {0,12})(?P<ticks>`{3,})(?P<info>[^`]*)$")
 _COLONS = re.compile(r"^:::\s*(?P<kind>[a-z]*)\s*$")
 _ATTRIBUTE = re.compile(r'\s*([a-z][a-z-]*)(?:="((?:[^"\\]|\\.)*)")?(?=\s|$)')
-FENCE_ATTRIBUTES = frozenset({"file", "title", "tab", "background", "port", "broker", "fragment", "expect", "no-run"})
+FENCE_ATTRIBUTES = frozenset(
+    {"file", "title", "tab", "background", "port", "broker", "database", "fragment", "expect", "no-run"}
+)
 MAX_TABS = 5
 
 

@@ -21,7 +21,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 @pytest.fixture(scope="session")
 async def store(anyio_backend: str) -> ImageStore:
-    """The images that lessons need: Python for their code, RabbitMQ for blocks marked `broker`."""
+    """The images that lessons need: Python for their code, a broker and a database for blocks marked so."""
     store = images()
-    await store.prepare(["agent", "python", "prober", "rabbitmq"])
+    await store.prepare(["agent", "postgres", "prober", "python", "rabbitmq"])
     return store

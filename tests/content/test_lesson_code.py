@@ -46,6 +46,16 @@ async def test_the_code_of_a_lesson_runs_and_prints_what_the_text_claims(embedde
                 limits=Limits(memory_mb=320, cpus=2, pids=128, nofile=4096),
             )
         )
+    if any("database" in block.attributes for block in blocks):
+        services.append(
+            ServiceSpec(
+                "postgres",
+                "postgres",
+                given=True,
+                ready=ReadyProbe("postgres", 5432),
+                limits=Limits(memory_mb=256, cpus=2, pids=96),
+            )
+        )
     spec = pods.sandbox(*services, cpus=2.0, secrets={"prober_password": "nobody-checks-here"})
     await pods.started(embedded, spec)
     try:
@@ -69,7 +79,11 @@ async def test_the_code_of_a_lesson_runs_and_prints_what_the_text_claims(embedde
             "reader",
             [pods.PYTHON, "-c", DRIVER, "/data"],
             stdin=json.dumps(plan).encode(),
-            env={"AMQP_URL": "amqp://learner:learner@rabbitmq:5672/%2F", "PYTHONPATH": "/data"},
+            env={
+                "AMQP_URL": "amqp://learner:learner@rabbitmq:5672/%2F",
+                "PG_DSN": "postgresql://learner@postgres:5432/shop",
+                "PYTHONPATH": "/data",
+            },
             timeout=SECONDS,
         )
     finally:
