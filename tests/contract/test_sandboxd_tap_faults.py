@@ -11,12 +11,13 @@ from typing import Any
 
 import pytest
 
-from app.content.exercise import Exercise, load_exercise
+from app.content.exercise import Exercise
 from app.sandbox import sandbox_pb2 as pb
 from app.sandbox.taps import history, supervisor
 from app.sandbox.taps import tap as taps
 from tests.desk import Desk, desk, write_exercise
 from tests.product import eventually
+from tests.proofs import offered
 
 #: A tap that agrees to everything; a script replaces `ready` or `asked`.
 TAP = """
@@ -51,7 +52,7 @@ def write(folder: Path) -> Exercise:
     text = (home / "exercise.yaml").read_text()
     edges = '  edges: [{from: web, to: "peer:9000", protocol: tcp}]\nworkspace:'
     (home / "exercise.yaml").write_text(text.replace("workspace:", edges, 1))
-    return load_exercise(home)
+    return offered(home)
 
 
 @contextmanager

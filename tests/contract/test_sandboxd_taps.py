@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from app.content.exercise import Exercise, load_exercise
+from app.content.exercise import Exercise
 from app.sandbox import sandbox_pb2 as pb
 from app.sandbox.engines.embedded import EmbeddedEngine, start_spawner
 from app.sandbox.images.definition import ImageDefinition
@@ -20,6 +20,7 @@ from app.sandbox.images.store import ImageStore
 from app.sandbox.taps.bundle import tap_files
 from tests.desk import Desk, desk, write_exercise
 from tests.product import eventually
+from tests.proofs import offered
 
 SANDBOX = """
   services:
@@ -133,7 +134,7 @@ def write(folder: Path) -> Exercise:
         "timeout_seconds: 5", "timeout_seconds: 60"
     )
     (home / "exercise.yaml").write_text(text)
-    return load_exercise(home)
+    return offered(home)
 
 
 @pytest.fixture(scope="module")
