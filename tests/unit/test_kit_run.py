@@ -272,6 +272,8 @@ def test_only_a_service_that_ended_by_itself_is_the_cause_of_a_failure(platform:
     for check in ("killed", "killed-at-a-message"):
         platform.worker |= {"state": "ready", "exit_code": None}
         assert platform.run(check)[check]["message"]["cause"] is None, "its end was wanted"
+    platform.worker |= {"state": "ready", "replica": 2, "signal": None}
+    assert platform.run("killed")["killed"]["message"]["cause"] is None, "a second replica has a name of its own"
     platform.worker |= {"out_of_memory": True}
     assert platform.run("crashed")["crashed"]["message"]["cause"]["kind"] == "out-of-memory", "that is nobody else's doing"
 

@@ -24,9 +24,9 @@ class Story:
 
     steps: list[Text] = field(default_factory=list)
     where: Text | None = None
-    ended: set[str] = field(default_factory=set)  #: services that the check itself has ended; `*`: it may be any
-    begun: set[str] = field(default_factory=set)  #: those that it has started since; their restarts count from 0
-    kills: dict[str, int] = field(default_factory=dict)  #: by service, since then; each costs one restart
+    ended: set[str] = field(default_factory=set)  #: replicas or services that the check itself has ended; `*`: it may be any
+    begun: set[str] = field(default_factory=set)  #: replicas that it has started since; their restarts count from 0
+    kills: dict[str, int] = field(default_factory=dict)  #: by replica, since then; each costs one restart
 
     def asked(self, call: dict[str, Any]) -> None:
         """Remember what a call of the check does to services."""
@@ -49,10 +49,10 @@ class Story:
         end = {"service": replica.full_name, "exit_code": replica.exit_code, "signal": replica.signal}
         if replica.out_of_memory:
             return {"kind": "out-of-memory", **end}
-        if replica.name in self.ended or "*" in self.ended or replica.state == "failed":
+        if {replica.name, replica.full_name, "*"} & self.ended or replica.state == "failed":
             return None
-        kills = self.kills.get(replica.name, 0)
-        restarts = replica.restarts - (before.restarts if before and replica.name not in self.begun else 0)
+        kills = self.kills.get(replica.full_name, 0)
+        restarts = replica.restarts - (before.restarts if before and replica.full_name not in self.begun else 0)
         by_itself = not (kills and replica.signal == signal.SIGKILL) if replica.state in BROKEN else restarts > kills
         return {"kind": "crashed", **end} if by_itself else None
 
