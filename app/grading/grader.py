@@ -187,11 +187,15 @@ def _starting(live: pb.Sandbox) -> Progress:
 
 
 def _start_stages(live: pb.Sandbox, seconds: float) -> list[StageReport]:
-    """`sandbox`: until isolation and taps stand, the wait for a place included; `ready`: from then on; then each service."""
-    named = {stage.name: stage.seconds for stage in live.stages if stage.name != "init"}
-    isolated = sum(named.pop(name, 0.0) for name in ("queued", "isolation", "taps"))
-    services = [StageReport(f"service:{name}", round(value, 3)) for name, value in named.items()]
-    return [StageReport("sandbox", round(isolated, 3)), StageReport("ready", round(max(0.0, seconds - isolated), 3)), *services]
+    """`sandbox`: until isolation and taps stand, the wait for a place included; `ready`: from then on; after each its parts."""
+    named = {stage.name: round(stage.seconds, 3) for stage in live.stages}
+    waited = named.pop("queued", 0.0)
+    first = [StageReport(name, named.pop(name)) for name in ("isolation", "taps") if name in named]
+    then = [StageReport(name, named.pop(name)) for name in ("init",) if name in named]
+    services = [StageReport(f"service:{name}", value) for name, value in named.items()]
+    isolated = waited + sum(stage.seconds for stage in first)
+    ready = StageReport("ready", round(max(0.0, seconds - isolated), 3))
+    return [StageReport("sandbox", round(isolated, 3)), *first, ready, *then, *services]
 
 
 def _seconds(begin: datetime, end: datetime) -> float:

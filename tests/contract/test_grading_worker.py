@@ -195,7 +195,7 @@ class TestGrading:
         assert view.report is not None
         assert (view.report.seed, view.report.grader_version) == (handed_in.seed, "v1")
         names = [stage.name for stage in view.report.stages]
-        assert names[:3] == ["queued", "sandbox", "ready"]
+        assert names[:4] == ["queued", "sandbox", "isolation", "ready"]
         assert {"service:web", "attach", "report"} <= set(names)
         eventually("its sandbox is gone", lambda: not school.living())
         assert school.job().state is JobState.DONE

@@ -198,6 +198,37 @@ tell(acted=tap("await", rule=rule, count=1, timeout=5), trace=tap("trace", after
             assert [(event["hold"], event["action"]) for event in seen["trace"]] == [(7, "drop")]
             assert (seen["states"]["web"], seen["states"]["web-2"]) == ("paused", "crashed")
 
+    def test_every_question_reaches_the_tap_as_the_decision_has_it(self, tmp_path: Path) -> None:
+        # Given a tap that tells every question it gets as an event
+        script = """
+def asked(question):
+    if question["op"] != "sync":
+        say(type="events", events=[event(question=question)], dropped=0)
+    reply(question)
+"""
+        asks = """
+rule = tap("arm", upstream="peer", rule={"from": "web", "do": "hold", "seconds": 3, "then": "cut"})["value"]["rule"]
+tap("cut", upstream="peer", **{"from": "web-2"})
+tap("disarm", upstream="peer", rule=rule)
+tap("arm", upstream="peer", rule={"do": "drop"})
+tap("disarm", upstream="peer", rule="")
+tell(rule=rule, told=[e["question"] for e in tap("trace", after=0)["value"]["events"]])
+"""
+        with played(tmp_path, script) as daemon:
+            outcome, seen = run(daemon, daemon.ready(), asks)
+        assert outcome.verdict == "passed", outcome
+        told = [{key: value for key, value in question.items() if key != "n"} for question in seen["told"]]
+        peers = [question for question in told if question["op"] == "peers"]
+        assert list(peers[-1]["peers"].values()) == ["web", "batch"]
+        assert peers[-1]["present"] is True
+        assert [question for question in told if question["op"] != "peers"] == [
+            {"op": "arm", "rule": {"id": seen["rule"], "from": "web", "do": "hold", "seconds": 3, "then": "cut"}},
+            {"op": "cut", "from": "web-2"},
+            {"op": "disarm", "rule": seen["rule"]},
+            {"op": "arm", "rule": {"id": "r2", "do": "drop"}},
+            {"op": "disarm", "rule": ""},
+        ]
+
 
 class TestHistory:
     FLOOD = """

@@ -218,6 +218,22 @@ def test_a_black_hole_swallows_present_and_new_connections_until_it_is_disarmed(
     passes(client, upstream, ASK % b"again")
 
 
+def test_a_black_hole_for_all_bytes_is_there_at_once(server: Server, tap: TapProcess) -> None:
+    client, upstream = pair(server, tap)
+    tap.arm(do="blackhole")
+    new = tap.connect()
+    client.shutdown(socket.SHUT_WR)
+    assert silent(upstream)
+    assert not [frame for frame in tap.told if frame["type"] == "fired"]
+    new.sendall(ASK % b"x")
+    event = tap.await_told("fired")["event"]
+    assert (event["kind"], event["size"], event["action"]) == ("bytes", len(ASK % b"x"), "blackhole")
+    tap.ask("disarm", rule="r1")
+    assert [ended(sock) for sock in (new, upstream)] == ["reset", "reset"]
+    client, again = pair(server, tap)  # the upstream has never seen the one before
+    passes(client, again, ASK % b"x")
+
+
 def test_a_hold_waits_for_the_word_and_keeps_the_order(server: Server, tap: TapProcess) -> None:
     client, upstream = pair(server, tap)
     other, its = pair(server, tap)

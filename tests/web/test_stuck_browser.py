@@ -5,10 +5,12 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.journeys.screens import screenshots
+from app.accounts.model import Role
+from tests.journeys.screens import FOLDER, screenshots
 from tests.web.site import Site
 from tests.web.test_golden_verdicts import EVENTS, failed, stored
 from tests.web.test_lessons_browser import AXE, chosen, chromium, url  # noqa: F401 - fixtures
+from tests.web.test_series import series
 
 pytestmark = pytest.mark.browser
 PAGE = "/exercises/r1-hello-queue"
@@ -82,22 +84,34 @@ def test_messages_are_filtered_by_connection(page: Page, url: str) -> None:  # n
     expect(rows).to_have_count(1)
 
 
-@pytest.mark.parametrize("scheme", SCHEMES)
 @pytest.mark.parametrize("language", ["en", "ru"])
-def test_it_looks_as_it_should(page: Page, url: str, scheme: str, language: str) -> None:  # noqa: F811
-    """Pictures for people in `var/screens`; axe and width for us."""
-    page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+def test_it_looks_as_it_should(site: Site, page: Page, url: str, language: str) -> None:  # noqa: F811
+    """Pictures for people in `var/screens`; axe in both themes and the width for us."""
+    anna = site.accounts.users.named("anna")
     page.context.add_cookies([{"name": "lang", "value": language, "url": url}])
     page.goto(url + PAGE)
+    report = str(page.locator("#attempt .attempt-head a").get_attribute("href"))
     page.locator("#stuck-button").click()
     expect(page.locator("#stuck")).to_be_visible()
-    screenshots(page, f"stuck-panel-{language}")
-    page.goto(f"{url}{PAGE}/stuck")
-    assert faults(page) == []
-    screenshots(page, f"stuck-page-{language}")
-    page.goto(f"{url}{PAGE}")
-    report = page.locator("#attempt .attempt-head a").get_attribute("href")
-    page.goto(f"{url}{report}")
-    page.locator(".trace > summary").click()
-    assert faults(page) == []
-    screenshots(page, f"report-{language}")
+    looked(page, f"stuck-panel-{language}")
+    for name, path in (("page", f"{PAGE}/stuck?check=acknowledged"), ("report", report),
+                       ("series", series(site, anna, "passed", "failed", "passed", "", state="grading")),
+                       ("series-over", series(site, anna, "passed", "failed", *["passed"] * 8))):  # fmt: skip
+        page.goto(url + path)
+        if page.locator(".trace").count():
+            page.locator(".trace > summary").click()
+        looked(page, f"stuck-{name}-{language}")
+    made = site.cases.objections.make(anna.id, "submission", report.rsplit("/", 1)[-1], "acknowledged", "The order is right.")
+    teacher = site.person("Teacher", Role.INSTRUCTOR)
+    page.context.add_cookies([{"name": "soty_session", "value": site.accounts.sign_ins.start(teacher.id), "url": url}])
+    for name, path in (("objections", "/panel/objections"), ("objection", f"/panel/objections/{made}")):
+        page.goto(url + path)
+        looked(page, f"panel-{name}-{language}")
+
+
+def looked(page: Page, name: str) -> None:
+    for scheme in SCHEMES:
+        page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+        assert faults(page) == [], f"{name} {scheme}"
+    screenshots(page, name)
+    page.screenshot(path=FOLDER / f"{name}-whole.png", full_page=True)

@@ -38,11 +38,11 @@ class Rules:
         self.holes: dict[str, Armed] = {}  #: rules that have made a black hole
         self.version = 0
 
-    def arm(self, rule: Rule) -> None:
-        """Add, or begin again under the same id."""
-        self._armed.pop(rule.id, None)
-        self._armed[rule.id] = Armed(rule)
+    def arm(self, rule: Rule) -> Armed:
+        """Add one whose id is new."""
+        armed = self._armed[rule.id] = Armed(rule)
         self.version += 1
+        return armed
 
     def disarm(self, rule: str) -> list[str]:
         """Forget one, or all when `rule` is empty; the ids of what was armed."""

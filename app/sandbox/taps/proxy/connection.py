@@ -105,6 +105,13 @@ class Connection:
             flow.clear()
             flow.press()
 
+    def swallowed(self, flow: Flow, size: int) -> None:
+        """Bytes have gone into the black hole. One that was there from the beginning has acted with the first of them."""
+        armed = self.rules.holes.get(self.holed)
+        if armed is not None and not armed.count:
+            armed.meets()
+            self.fired(flow, armed, {"kind": "bytes", "size": size}, "blackhole")
+
     def reset(self, by: str) -> None:
         """RST to both sides; nothing that waits passes."""
         self._by = self._by or by

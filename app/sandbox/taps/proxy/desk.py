@@ -134,7 +134,9 @@ class Desk:
         rule = read_rule(given.get("rule"), [*self.settings.listen.values()])
         if rule.id in self.rules:
             raise Refused(f"a rule {rule.id!r} is armed already: disarm it first")
-        self.rules.arm(rule)
+        armed = self.rules.arm(rule)
+        if rule.do == "blackhole" and not rule.when and rule.nth == 1:
+            self.open_hole(armed)
         return rule.id
 
     def _disarm(self, given: dict[str, Any]) -> list[str]:

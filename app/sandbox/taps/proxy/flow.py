@@ -42,6 +42,7 @@ class Flow:
         """Bytes have come from the source."""
         connection = self._connection
         if connection.holed:
+            connection.swallowed(self, len(data))
             return
         if self._version != connection.rules.version:
             self._refresh()
