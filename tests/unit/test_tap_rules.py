@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import threading
 import time
@@ -415,6 +416,36 @@ def test_what_nobody_understands_goes_on_as_bytes(server: Server, tap: TapProces
     passes(upstream, client, b"220 hello\r\n")
     passes(client, upstream, ASK % b"x")
     assert len(tap.trace("undecoded")) == 1
+
+
+def test_what_comes_before_noise_is_still_treated(server: Server, tap: TapProcess) -> None:
+    client, upstream = pair(server, tap)
+    tap.arm(do="drop", when={"kind": "request"}, times=0)
+    client.sendall(ASK % b"lost" + b"\0noise")
+    assert exactly(upstream, 6) == b"\0noise"
+    assert [event["kind"] for event in tap.trace()] == ["open", "request", "undecoded"]
+
+
+def test_what_rules_keep_back_is_bounded_over_all_connections(server: Server, tap: TapProcess) -> None:
+    """Forty connections with a unit of almost 1 MiB each that does not end, then forty times 3 MiB that are delayed."""
+    tap.arm(do="drop", when={"kind": "request"}, times=0)
+    pairs = [pair(server, tap) for _ in range(40)]
+    head = b"PUT /x HTTP/1.1\r\nContent-Length: 9999999\r\n\r\n"
+    for client, _ in pairs:
+        client.sendall(head + b"x" * 1_000_000)
+    assert len(tap.trace("open")) == 40
+    assert tap.rss_mb() < 48
+    passed = sum(not silent(upstream, 0.01) for _, upstream in pairs)
+    assert 10 < passed < 40  # the first ones are kept back, and what is too much passes
+    tap.ask("disarm", rule="")
+    tap.arm("r2", do="delay", seconds=60, times=0)
+    for client, _ in pairs:
+        client.setblocking(False)
+        with contextlib.suppress(BlockingIOError):
+            while client.send(b"x" * 65536):
+                pass
+    tap.ask("sync")
+    assert tap.rss_mb() < 60
 
 
 def test_a_rule_for_one_replica_leaves_the_others_alone(server: Server, tap: TapProcess) -> None:

@@ -33,7 +33,7 @@ class Connection:
         self.up = Flow(self, "up", self.client, self.upstream)
         self.down = Flow(self, "down", self.upstream, self.client)
         self.decoder = DECODERS[protocol](number)
-        self._decodes = True
+        self._decodes, self._why = True, ""
         self.holed = ""  #: the rule whose black hole it is in
         self.over = False
         self._by = ""
@@ -64,26 +64,24 @@ class Connection:
         return event
 
     def decode(self, direction: Direction, data: bytes, now: float) -> list[Piece] | None:
-        """Read along. None from the first thing on that the decoder does not understand."""
+        """Read along, up to the first thing that the decoder does not understand; None after it."""
         if not self._decodes:
             return None
         pieces: list[Piece] = []
         try:
             self.decoder.feed(direction, data, now, pieces)
         except Undecodable as error:
-            self._give_up(direction, pieces, str(error))
-            return None
+            self._decodes, self._why = False, str(error)[:200]
         except Exception as error:  # noqa: BLE001 - a fault of a decoder costs the trace of a connection, never the connection
-            self._give_up(direction, pieces, f"{type(error).__name__} in the decoder")
-            return None
+            self._decodes, self._why = False, f"{type(error).__name__} in the decoder"
         return pieces
 
-    def _give_up(self, direction: Direction, pieces: list[Piece], why: str) -> None:
-        self._decodes = False
-        for piece in pieces:
-            for event in piece.events or ():
-                self.tell(event, direction)
-        self.tell({"kind": "undecoded", "size": 0}, direction, why=why[:200])
+    def say_undecoded(self, direction: Direction) -> bool:
+        """Whether the decoder still reads along; once, after the events before, that it has given up."""
+        if self._why:
+            why, self._why = self._why, ""
+            self.tell({"kind": "undecoded", "size": 0}, direction, why=why)
+        return self._decodes
 
     def rest(self, direction: Direction, ended: bool) -> list[Event]:
         """What the decoder kept back."""

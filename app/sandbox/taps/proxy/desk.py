@@ -15,6 +15,7 @@ from .presence import Presence
 from .rules import THEN, RuleRefused, read_rule
 from .settings import Settings, belongs
 from .trace import Trace
+from .waiting import Budget
 
 CONNECTING = 0.25  #: seconds that a sync waits for connections that are being made
 
@@ -42,6 +43,7 @@ class Desk:
         self.settings = settings
         self.trace = Trace(write, room)
         self._send = send
+        self.budget = Budget()
         self.rules, self.holds, self.peers = Rules(), Holds(self.send), Peers()
         self.presence = Presence()
         self.connections: dict[int, Connection] = {}

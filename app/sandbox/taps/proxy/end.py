@@ -12,9 +12,9 @@ if TYPE_CHECKING:
     from .flow import Flow
 
 _LINGER = struct.pack("ii", 1, 0)
-HIGH = 256 << 10  #: bytes that may wait for a slow reader before its counterpart is not read any more
+HIGH = 32 << 10  #: bytes that may wait for a slow reader before its counterpart is not read any more
 # One loop reads one socket at a time, so all can read into the same memory.
-_BUFFER = memoryview(bytearray(128 << 10))
+_BUFFER = memoryview(bytearray(64 << 10))
 
 
 def reset(sock: socket.socket) -> None:

@@ -11,7 +11,7 @@ from .decoder import Direction, Piece
 from .end import End
 from .trace import Event
 from .units import Units
-from .waiting import MAX_QUEUED, Item, Queue
+from .waiting import Item, Queue
 
 if TYPE_CHECKING:
     from .armed import Armed
@@ -28,10 +28,10 @@ class Flow:
     def __init__(self, connection: Connection, direction: Direction, source: End, sink: End) -> None:
         self.direction, self._connection, self.source, self.sink = direction, connection, source, sink
         source.flow = sink.arriving = self
-        self._queue = Queue()
+        self._queue = Queue(connection.desk.budget)
         self._timer: asyncio.TimerHandle | None = None
         self._pressed = False
-        self._units = Units(self)
+        self._units = Units(self, connection.desk.budget)
         self._frames: Sequence[Armed] = ()  #: live rules that need decoding first
         self._raw: Sequence[Armed] = ()  #: live rules for all bytes
         self._version = -1
@@ -90,7 +90,7 @@ class Flow:
 
     def press(self) -> None:
         """Read the source only while the sink keeps up and not too much waits."""
-        pressed = self.sink.full or self._queue.size > MAX_QUEUED
+        pressed = self.sink.full or self._queue.full
         if pressed != self._pressed:
             self._pressed = pressed
             self.source.read(not pressed)
@@ -184,6 +184,10 @@ class Flow:
         """Pieces of the stream; None when nobody understands it."""
         return self._connection.decode(self.direction, data, now)
 
+    def understood(self) -> bool:
+        """Whether the decoder has not given up; that it has is told now."""
+        return self._connection.say_undecoded(self.direction)
+
     def treat(self, armed: Armed, event: Event, events: list[Event], unit: bytes, whole: bool) -> bool:
         """Let a rule act on a unit; whether the unit passes or will."""
         return self._connection.act(self, armed, event, events, unit, whole)
@@ -193,5 +197,6 @@ class Flow:
         for piece in self.decode(data, now) or ():
             events += piece.events or ()
             self._units.follow(piece, len(data))
+        self._connection.say_undecoded(self.direction)
         event: Event = {"kind": "bytes", "size": len(data)}
         self._connection.act(self, armed, event, events, data, True)

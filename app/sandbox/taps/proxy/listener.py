@@ -12,7 +12,7 @@ from .desk import Desk
 from .end import reset
 from .hosts import look_up
 
-MAX_CONNECTIONS = 500
+MAX_CONNECTIONS = 200
 CONNECTING = 5.0  #: seconds until an upstream that says nothing counts as gone
 _AT_ONCE = 32  #: connections that are accepted before anything else has its turn
 _PAUSE = 0.05  #: seconds after the process ran out of something

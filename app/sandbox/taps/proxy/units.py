@@ -9,6 +9,7 @@ from .trace import Event
 
 if TYPE_CHECKING:
     from .flow import Flow
+    from .waiting import Budget
 
 MAX_UNIT = 1 << 20  #: bytes of all units of one direction that are not whole yet
 
@@ -16,8 +17,9 @@ MAX_UNIT = 1 << 20  #: bytes of all units of one direction that are not whole ye
 class Units:
     """Assembly for one direction."""
 
-    def __init__(self, flow: Flow) -> None:
-        self._flow = flow
+    def __init__(self, flow: Flow, budget: Budget) -> None:
+        self._flow, self._budget = flow, budget
+        self._counted = 0  #: bytes that the budget knows of
         self._pending = bytearray()  #: since the end of the last piece
         self._parts: dict[int, bytearray] = {}
         self._size = 0  #: of all parts
@@ -40,6 +42,7 @@ class Units:
             elif self._begun:
                 self._begun.discard(piece[1])
         self._torn = not pieces or pieces[-1][0] != len(data)
+        self._flow.understood()
 
     def follow(self, piece: Piece, length: int) -> None:
         """Remember where the stream stands after a piece that was treated as bytes."""
@@ -62,15 +65,21 @@ class Units:
             if self._flow.stopped:
                 return
         del self._pending[:start]
-        if pieces is None:
+        if not self._flow.understood():
             self.flush()
-        elif len(self._pending) > MAX_UNIT:
+        elif len(self._pending) > MAX_UNIT or self._budget.spent:
             self._large.update(self._parts)
             self._torn_large = True
             self.flush()
         elif self._torn and self._pending:
             self._flow.out(bytes(self._pending))
             self._pending.clear()
+        self._count()
+
+    def _count(self) -> None:
+        size = len(self._pending) + self._size
+        self._budget.used += size - self._counted
+        self._counted = size
 
     def flush(self) -> None:
         """Pass on everything that is not whole yet."""
@@ -83,6 +92,7 @@ class Units:
             self._flow.out(bytes(self._pending))
             self._pending.clear()
             self._torn = True
+        self._count()
 
     def end(self, events: list[Event]) -> None:
         """The stream is over; `events` belong to what was not whole until now."""
@@ -100,6 +110,7 @@ class Units:
         self._parts.clear()
         self._pending.clear()
         self._size = 0
+        self._count()
 
     def _piece(self, chunk: bytes, piece: Piece) -> None:
         _end, key, events, state = piece

@@ -9,10 +9,10 @@ from typing import Any
 
 from ...decoder import Undecodable
 
-MAX_DELIVERIES = 10_000  #: of one channel that wait for an ack
-MAX_PUBLISHES = 10_000  #: of one channel that wait for a confirm
+MAX_DELIVERIES = 10_000  #: of one connection that wait for an ack
+MAX_PUBLISHES = 10_000  #: of one connection that wait for a confirm
 MAX_CONSUMERS = 1000
-_MAX_UNDO = 64  #: acks that can be taken back
+_MAX_UNDO, _MAX_UNDO_SIZE = 16, 500  #: acks that can be taken back, and how much each may settle
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,11 +24,19 @@ class Delivery:
     fields: Mapping[str, Any]
 
 
+class Waiting:
+    """How much all channels of a connection remember."""
+
+    def __init__(self) -> None:
+        self.deliveries = self.publishes = 0
+
+
 class Channel:
     """From its opening to its close. `name` is unique in the connection: numbers are used again, names are not."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, waiting: Waiting) -> None:
         self.name = name
+        self._waiting = waiting
         self.last_queue = ""  #: what an empty queue name means
         self.consumers: dict[str, tuple[str, bool]] = {}  #: tag -> queue, no_ack
         self.asked: deque[tuple[str, bool]] = deque()  #: consumes whose tag the broker will tell
@@ -47,8 +55,9 @@ class Channel:
 
     def deliver(self, tag: int, delivery: Delivery) -> None:
         """A message waits for its ack."""
-        if len(self._deliveries) >= MAX_DELIVERIES:
+        if self._waiting.deliveries >= MAX_DELIVERIES:
             raise Undecodable(f"more than {MAX_DELIVERIES} deliveries wait for an ack")
+        self._waiting.deliveries += tag not in self._deliveries
         self._deliveries[tag] = delivery
 
     def settle(self, tag: int, multiple: bool) -> tuple[list[str], Delivery | None]:
@@ -61,28 +70,39 @@ class Channel:
         else:
             tags = [one for one in waiting if one <= tag]
         settled = {one: waiting.pop(one) for one in tags}
+        self._waiting.deliveries -= len(settled)
         ids = [delivery.id for delivery in settled.values()]
-        self._settled.append((ids, settled))
+        if len(ids) <= _MAX_UNDO_SIZE:
+            self._settled.append((ids, settled))
         return ids, settled.get(tag) or (settled[tags[-1]] if tags else None)
 
     def unsettle(self, ids: list[str]) -> None:
         """The ack was lost: its deliveries wait again."""
         for known, settled in self._settled:
             if known is ids:
+                self._waiting.deliveries += len(settled.keys() - self._deliveries.keys())
                 self._deliveries = dict(sorted({**self._deliveries, **settled}.items()))
 
     def requeue(self) -> None:
         """The client asked for everything again."""
+        self._waiting.deliveries -= len(self._deliveries)
         self._deliveries.clear()
+
+    def close(self) -> None:
+        """Nothing waits any more."""
+        self.requeue()
+        self._waiting.publishes -= len(self._publishes)
+        self._publishes.clear()
 
     def publish(self, now: float) -> str:
         """The id of a publish."""
         self._published += 1
         name = f"{self.name}.p{self._published}"
         if self.confirming:
-            if len(self._publishes) >= MAX_PUBLISHES:
+            if self._waiting.publishes >= MAX_PUBLISHES:
                 raise Undecodable(f"more than {MAX_PUBLISHES} publishes wait for a confirm")
             self._numbered += 1
+            self._waiting.publishes += 1
             self._publishes[self._numbered] = (name, now)
         return name
 
@@ -91,6 +111,7 @@ class Channel:
         found = next((number for number, (known, _) in self._publishes.items() if known == name), None)
         if found is not None:
             del self._publishes[found]
+            self._waiting.publishes -= 1
             self._publishes = {number - (number > found): value for number, value in self._publishes.items()}
             self._numbered -= 1
 
@@ -98,6 +119,8 @@ class Channel:
         """Ids and times of the publishes that a confirm is about."""
         waiting = self._publishes
         if not multiple:
-            return [waiting.pop(number)] if number in waiting else []
-        numbers = [one for one in waiting if not number or one <= number]
+            numbers = [number] if number in waiting else []
+        else:
+            numbers = [one for one in waiting if not number or one <= number]
+        self._waiting.publishes -= len(numbers)
         return [waiting.pop(one) for one in numbers]

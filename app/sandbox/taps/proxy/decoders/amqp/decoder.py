@@ -9,7 +9,7 @@ from ...decoder import Direction, Kinds, Piece, State, Undecodable, kind
 from ...trace import Event
 from . import contents, methods
 from .arguments import Arguments
-from .channel import Channel
+from .channel import Channel, Waiting
 from .contents import Content
 
 MAX_METHOD = 128 << 10  #: bytes of a method or header frame
@@ -70,6 +70,7 @@ class Amqp:
         self._halves = {"up": _Half(), "down": _Half()}
         self._greeted = False
         self._channels: dict[int, Channel] = {}
+        self._waiting = Waiting()
         self._opened = 0
         self.channel_max = 2047
         self.ours = -1  #: the channel of the tap itself, once it has one
@@ -217,13 +218,14 @@ class Amqp:
             if len(self._channels) >= MAX_CHANNELS:
                 raise Undecodable(f"more than {MAX_CHANNELS} channels")
             name = f"{self._connection}.{self._opened}"
-            self._channels[number] = Channel(name)
+            self._channels[number] = Channel(name, self._waiting)
             return {"kind": "channel-open", "id": name}
         if method == (20, 40):
             # The other side may still send on it until it has answered.
             return {"kind": "channel-close", "code": read.short(), "text": read.text(), "id": self._channel(number).name}
         if method == (20, 41):
-            self._channels.pop(number, None)
+            if channel := self._channels.pop(number, None):
+                channel.close()
             for half in self._halves.values():
                 half.contents.pop(number, None)
         elif method == (10, 31):
