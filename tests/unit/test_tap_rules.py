@@ -302,13 +302,14 @@ def test_what_is_held_outlives_its_sender(server: Server, tap: TapProcess, actio
     assert tap.await_event("close")["by"] == "client"
 
 
-def test_a_rule_begins_with_the_next_whole_frame(server: Server, tap: TapProcess) -> None:
+@pytest.mark.parametrize("cut", [10, 40, 48], ids=["in its first line", "between its lines", "in its body"])
+def test_a_rule_begins_with_the_next_whole_frame(server: Server, tap: TapProcess, cut: int) -> None:
     client, upstream = pair(server, tap)
-    begun = b"POST /begun HTTP/1.1\r\nContent-Length: 10\r\n\r\n12345"
-    passes(client, upstream, begun)
+    order = b"POST /begun HTTP/1.1\r\nContent-Length: 10\r\n\r\n1234567890"
+    passes(client, upstream, order[:cut])
     tap.arm(do="drop", when={"kind": "request"}, times=0)
-    client.sendall(b"67890" + ASK % b"lost")
-    assert exactly(upstream, 5) == b"67890"
+    client.sendall(order[cut:] + ASK % b"lost")
+    assert exactly(upstream, len(order) - cut) == order[cut:]
     assert silent(upstream)
     assert [event.get("action") for event in tap.trace("request")] == [None, "drop"]
 
@@ -325,6 +326,21 @@ def test_a_frame_that_is_too_large_passes_and_says_so(server: Server, tap: TapPr
     sender.join()
     assert silent(upstream)
     assert [(event["path"], event["action"]) for event in tap.trace("request")] == [("/large", "passed"), ("/small", "drop")]
+
+
+def test_a_message_of_many_frames_that_is_too_large_passes(server: Server, broker: TapProcess) -> None:
+    client, upstream = channel(server, broker)
+    passes(client, upstream, amqp.method(2, amqp.OPEN, b"\0"))
+    broker.arm(do="drop", when={"kind": "publish"}, times=0)
+    large = b"".join([amqp.publish(1, "large"), *amqp.content(1, *[b"x" * 100_000] * 15)])
+    begun, rest = amqp.publish(2, "small"), b"".join(amqp.content(2, b"x"))
+    sender = threading.Thread(target=client.sendall, args=(begun + large + rest,))
+    sender.start()
+    assert exactly(upstream, len(large)) == large
+    sender.join()
+    assert silent(upstream)
+    told = [(event["routing_key"], event["action"]) for event in broker.trace("publish")]
+    assert told == [("large", "passed"), ("small", "drop")]
 
 
 def test_a_request_is_repeated_on_a_connection_of_its_own(server: Server, tap: TapProcess) -> None:

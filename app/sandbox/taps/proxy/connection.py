@@ -143,5 +143,6 @@ class Connection:
     def _close(self) -> None:
         if not self.over:
             self.over = True
+            self.client.gone = self.upstream.gone = True  # a socket that is still being made is reset when it is there
             self.desk.forget(self)
             self.tell({"kind": "close", "size": 0}, "up" if self._by == "client" else "down", by=self._by or "upstream")

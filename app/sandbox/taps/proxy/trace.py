@@ -32,7 +32,7 @@ class Trace:
 
     def add(self, event: Event) -> None:
         """Tell an event soon."""
-        # A learner's bytes may decode to half a character pair, which UTF-8 cannot say.
+        # The id of a rule may hold half a character pair, which UTF-8 cannot say.
         line = encode(event).encode("utf-8", "replace")
         if self._size + len(line) > MAX_WAITING:
             self._dropped += 1
