@@ -178,6 +178,19 @@ def test_services_run_old_code_until_they_are_restarted_with_it(page: Page) -> N
     assert axe(page) == []
 
 
+def test_a_series_of_runs_is_begun_followed_and_ended_at_the_workbench(page: Page) -> None:
+    page.locator('.lower-tabs [data-lower="checks"]').click()
+    page.get_by_role("button", name="Run 10 times").click()
+    series = page.locator('#attempt[data-kind="series"]')
+    expect(series).to_contain_text("10 runs on your sandbox")  # the sandbox was started for it
+    stop = page.get_by_role("button", name="Stop after this run")
+    if stop.is_visible():
+        stop.click()
+    expect(series).to_have_attribute("data-settled", "yes", timeout=60_000)
+    expect(page.get_by_role("button", name="Run 10 times")).to_be_enabled()
+    assert axe(page) == []
+
+
 def test_a_second_sandbox_asks_once_and_closes_the_first(soty: Product, context: BrowserContext, page: Page) -> None:
     page.get_by_role("button", name="Start the sandbox").click()
     expect(page.locator("#services")).to_have_attribute("data-state", "ready")
