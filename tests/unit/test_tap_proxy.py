@@ -14,6 +14,9 @@ import pytest
 
 from tests.tap_process import SECOND, STRANGER, WORKER, Server, TapProcess, ended, exactly, silent
 
+REQUEST = b"GET / HTTP/1.1\r\nHost: upstream\r\n\r\n"
+RESPONSE = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+
 
 @pytest.fixture
 def server() -> Iterator[Server]:
@@ -204,6 +207,20 @@ def test_sync_answers_after_everything_that_has_reached_the_tap(server: Server, 
         assert told == 5 * len(clients) * (round_number + 1)
     for upstream in upstreams:
         assert exactly(upstream, 100)
+
+
+def test_an_event_is_never_later_than_what_its_receiver_did_about_it(server: Server) -> None:
+    received: list[float] = []
+    with TapProcess("http", server.port) as tap, tap.connect() as client, server.accept() as upstream:
+        for _ in range(300):
+            client.sendall(REQUEST)
+            exactly(upstream, len(REQUEST))
+            upstream.sendall(RESPONSE)
+            exactly(client, len(RESPONSE))
+            received.append(time.monotonic())
+        responses = tap.trace("response")
+    assert len(responses) == len(received)
+    assert [event["at"] for event, at in zip(responses, received, strict=True) if event["at"] > at] == []
 
 
 def test_cut_resets_the_present_connections_of_one_service(server: Server, tap: TapProcess) -> None:

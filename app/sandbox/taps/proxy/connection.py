@@ -74,6 +74,11 @@ class Connection:
             self._decodes, self._why = False, str(error)[:200]
         except Exception as error:  # noqa: BLE001 - a fault of a decoder costs the trace of a connection, never the connection
             self._decodes, self._why = False, f"{type(error).__name__} in the decoder"
+        # When it came and not when it is told: who has received it may have answered already, through another tap.
+        at = round(now, 6)
+        for piece in pieces:
+            for event in piece.events or ():
+                event["at"] = at
         return pieces
 
     def say_undecoded(self, direction: Direction) -> bool:
