@@ -14,8 +14,8 @@ from app.content.exercise import CheckDef, ExerciseDef
 from app.content.proof import Proof
 from app.grading.report import CauseName, CheckReport, Report, Words
 
-#: Share of features that must agree at all before a mistake is named.
-ALIKE = 0.6
+#: Share of features that must agree at all before a mistake is named, and in each failed check for itself.
+ALIKE, EACH = 0.6, 0.4
 #: The same, counting only what tells the candidates apart; and by how much the best must lead the next.
 TELLING, LEAD = 0.6, 0.25
 #: Share of failed checks that must agree where no mistake fails exactly the same ones.
@@ -83,12 +83,14 @@ def recognise(failed: frozenset[str], features: frozenset[str], known: Sequence[
         failed: ids of the failed checks.
         features: of the run; without them only a set of checks that no other known solution fails is recognised.
     """
+    if _crashes_always(failed, features):
+        return ""
     known = [one for one in known if not one.features or _causes(features) <= _causes(one.features)]
     exact = [one for one in known if one.fails == failed]
     if not features or not all(one.features for one in exact):
         return exact[0].id if len(exact) == 1 else ""
     if len(exact) == 1:
-        return exact[0].id if _alike(features, exact[0].features) >= ALIKE else ""
+        return exact[0].id if _agrees(features, exact[0]) else ""
     near = exact or [one for one in known if one.features and _alike(failed, one.fails) >= NEAR]
     return _best(features, near)
 
@@ -96,6 +98,12 @@ def recognise(failed: frozenset[str], features: frozenset[str], known: Sequence[
 def _causes(features: frozenset[str]) -> set[str]:
     """A crash, or the end of memory or time, explains a failure by itself: a mistake without it is another one."""
     return {feature for feature in features if feature.partition(": ")[2].partition(" ")[0] in get_args(CauseName)}
+
+
+def _crashes_always(failed: frozenset[str], features: frozenset[str]) -> bool:
+    """Several checks failed, each by a crash: any error at all looks like that, and the log names it better than we could."""
+    crashed = _checks(cause for cause in _causes(features) if ": timed-out" not in cause)
+    return len(failed) > 1 and failed <= crashed
 
 
 def _best(features: frozenset[str], candidates: Sequence[Known]) -> str:
@@ -106,11 +114,26 @@ def _best(features: frozenset[str], candidates: Sequence[Known]) -> str:
     telling = frozenset.union(*(one.features for one in candidates)) - common
     scored = sorted(((_alike(features & telling, one.features & telling), one) for one in candidates), key=lambda it: -it[0])
     best, one = scored[0]
-    if best < TELLING or _alike(features, one.features) < ALIKE:
+    if best < TELLING or not _agrees(features, one):
         return ""
     if len(scored) > 1 and best - scored[1][0] < LEAD:
         return ""
     return one.id
+
+
+def _agrees(features: frozenset[str], one: Known) -> bool:
+    """Alike as a whole, and no failed check that both have failed in another way."""
+    both = _checks(features) & _checks(one.features)
+    alone = (_alike(_of(check, features), _of(check, one.features)) for check in both)
+    return _alike(features, one.features) >= ALIKE and all(share >= EACH for share in alone)
+
+
+def _checks(features: Iterable[str]) -> set[str]:
+    return {feature.partition(": ")[0] for feature in features}
+
+
+def _of(check: str, features: Iterable[str]) -> set[str]:
+    return {feature for feature in features if feature.startswith(f"{check}: ")}
 
 
 def _alike(one: Collection[str], other: Collection[str]) -> float:

@@ -45,8 +45,8 @@ def test_programs_that_do_nothing_of_the_task_are_no_known_mistake(exercise: str
         assert recognise(*signature(run), known(exercise)) == "", name
 
 
-def test_nearly_half_of_the_mutants_are_told_apart_without_any_tap() -> None:
+def test_two_thirds_of_the_mutants_are_told_apart_without_any_tap() -> None:
     told = [recognise(*signature(run), known(exercise)) == name
             for exercise, runs in RECORDED.items() for name, run in runs["mutants"].items()]  # fmt: skip
     assert len(told) == sum(len(EXERCISES[exercise].definition.mutants) for exercise in RECORDED)
-    assert sum(told) >= 16
+    assert sum(told) >= 23
