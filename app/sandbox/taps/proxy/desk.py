@@ -17,7 +17,8 @@ from .settings import Settings, belongs
 from .trace import Trace
 from .waiting import Budget
 
-CONNECTING = 0.25  #: seconds that a sync waits for connections that are being made
+CONNECTING = 2.0  #: seconds that a sync waits for connections that are being made
+_ROUNDS = 5  #: of the loop, in which a client that has come is accepted, or what has come is read
 
 
 class Refused(Exception):
@@ -48,6 +49,7 @@ class Desk:
         self.presence = Presence()
         self.connections: dict[int, Connection] = {}
         self._numbers = itertools.count(1)
+        self._syncs: set[asyncio.Task[None]] = set()
 
     def send(self, frame: dict[str, Any]) -> None:
         """Tell a frame, after the events before it."""
@@ -94,7 +96,9 @@ class Desk:
         try:
             op = question.get("op")
             if op == "sync":
-                self._soon(2, number, asyncio.get_running_loop().time() + CONNECTING)
+                task = asyncio.get_running_loop().create_task(self._sync(number))
+                self._syncs.add(task)
+                task.add_done_callback(self._syncs.discard)
                 return
             answer = self._operations.get(str(op))
             if answer is None:
@@ -105,18 +109,17 @@ class Desk:
         else:
             self.send({"type": "reply", "n": number, "ok": True, "value": value})
 
-    def _soon(self, rounds: int, number: Any, deadline: float) -> None:
-        """Answer a sync after what has reached the sockets was read: one round of the loop looks, the next one has read.
+    async def _sync(self, number: Any) -> None:
+        """Answer after what has reached the sockets was read and told.
 
-        Connections that are being made have nobody yet who reads them: they are waited for, up to the deadline.
+        Connections that are being made have nobody yet who reads them: they are waited for.
         """
         loop = asyncio.get_running_loop()
-        if rounds:
-            loop.call_soon(self._soon, rounds - 1, number, deadline)
-            return
-        if any(connection.begins for connection in self.connections.values()) and loop.time() < deadline:
-            loop.call_later(0.001, self._soon, 2, number, deadline)
-            return
+        deadline = loop.time() + CONNECTING
+        await _rounds()
+        while any(connection.begins for connection in self.connections.values()) and loop.time() < deadline:
+            await asyncio.sleep(0.001)
+        await _rounds()
         for connection in self.connections.values():
             for flow in (connection.up, connection.down):
                 flow.tell(connection.rest(flow.direction, False))
@@ -175,3 +178,9 @@ class Desk:
     _operations: ClassVar[dict[str, Callable[[Desk, dict[str, Any]], Any]]] = {
         "peers": _peers, "arm": _arm, "disarm": _disarm, "release": _release, "cut": _cut,
     }  # fmt: skip
+
+
+async def _rounds() -> None:
+    """Let the loop look at its sockets, and everybody react, a few times."""
+    for _ in range(_ROUNDS):
+        await asyncio.sleep(0)
