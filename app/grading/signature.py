@@ -19,7 +19,8 @@ _MAX_WORDS = 60
 _WORK = frozenset({"response", "commit", "complete", "confirm"})
 _SETTLED = frozenset({"ack", "nack", "reject"})
 _REPLICA = re.compile(r"-\d+$")
-_VALUES = re.compile(r"\"[^\"]*\"|\[[^\]]*\]|\{[^}]*\}|\d+(?:[.,]\d+)*|[0-9a-f]{8,}")
+#: Quoted text, lists, addresses with a query or a port, and words with a digit in them: values, drawn or the learner's.
+_VALUES = re.compile(r"\"[^\"]*\"|\[[^\]]*(?:\]|$)|\{[^}]*(?:\}|$)|\S*[?=&]\S*|\S+:\d+/\S*|[\w-]*\d+(?:[.,]\d+)*[\w-]*")
 
 
 def features(report: Report) -> tuple[str, ...]:
@@ -81,8 +82,6 @@ def _facts(events: Sequence[Event]) -> Iterator[str]:
             yield f"{edge} prefetch {'one' if event.get('prefetch') == 1 else 'many' if event.get('prefetch') else 'unlimited'}"
         if kind == "response":
             yield f"{edge} {_outcome(event)}"
-        if kind == "close":
-            yield f"{edge} closed by {event.get('by', '')}"
         if kind in ("error", "channel-close", "connection-close") and event.get("code"):
             yield f"{edge} {kind} {event['code']}"
         if kind == "commit":
