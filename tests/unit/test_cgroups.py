@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -119,6 +120,33 @@ def test_it_reaps_its_own_groups_and_old_empty_ones_only(tmp_path: Path) -> None
     os.utime(old, (1, 1))
     assert remove_leftovers(VersionOne(tmp_path), "mine") == 2
     assert sorted(path.name for path in (tmp_path / "memory").iterdir()) == ["somebody-else", "soty-other-young"]
+
+
+def test_a_stopped_service_of_a_living_pod_of_another_instance_keeps_its_group(tmp_path: Path) -> None:
+    # Given an old pod of another instance: its agent lives, one of its services is stopped
+    for controller in ("memory", "pids", "cpu"):
+        (tmp_path / controller).mkdir()
+    pod = tmp_path / "memory" / "soty-other-pod"
+    for path in (pod, pod / "s-web"):
+        path.mkdir()
+    (pod / "cgroup.procs").write_text("4711\n")
+    os.utime(pod, (1, 1))
+    # When this instance tidies up, nothing of it is touched
+    assert remove_leftovers(VersionOne(tmp_path), "mine") == 0
+    assert (pod / "s-web").is_dir()
+
+
+def test_a_service_whose_empty_group_was_tidied_away_gets_it_again_with_its_ceilings(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for controller in ("memory", "pids", "cpu"):
+        (tmp_path / controller).mkdir()
+    KernelLike(monkeypatch, ("memory.limit_in_bytes", "pids.max", "cpu.cfs_period_us", "cpu.cfs_quota_us", "cgroup.procs"))
+    group = ServiceGroup("web", {"memory_mb": 64, "cpus": 0.25, "pids": 30}, tmp_path)
+    shutil.rmtree(tmp_path / "pids" / "s-web")
+    group.join()
+    assert read(tmp_path / "pids" / "s-web" / "pids.max") == "32"
+    assert read(tmp_path / "pids" / "s-web" / "cgroup.procs") == "0"
 
 
 @pytest.mark.parametrize("version", [1, 2])

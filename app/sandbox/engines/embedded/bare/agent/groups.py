@@ -22,24 +22,27 @@ class ServiceGroup:
         self._paths = [top / f"s-{name}" for top in tops if top.is_dir()]
         memory, quota = limits["memory_mb"] << 20, int(limits["cpus"] * _PERIOD_US)
         pids = limits["pids"] + _OWN_PIDS
-        values: dict[str, object]
+        self._values: dict[str, object]
         if self._unified:
-            values = {"memory.max": memory, "memory.swap.max": 0, "pids.max": pids}
-            values["cpu.max"] = f"{quota} {_PERIOD_US}"
+            self._values = {"memory.max": memory, "memory.swap.max": 0, "pids.max": pids}
+            self._values["cpu.max"] = f"{quota} {_PERIOD_US}"
         else:
-            values = {
+            self._values = {
                 "memory.limit_in_bytes": memory,
                 "memory.memsw.limit_in_bytes": memory,
                 "pids.max": pids,
             }
-            values |= {"cpu.cfs_period_us": _PERIOD_US, "cpu.cfs_quota_us": quota}
+            self._values |= {"cpu.cfs_period_us": _PERIOD_US, "cpu.cfs_quota_us": quota}
         for path in self._paths:
-            path.mkdir(exist_ok=True)
-            for file, value in values.items():
-                # Kernels without swap (accounting) have no such ceiling, or refuse it; then there is only memory.
-                with contextlib.suppress(*([OSError] if "sw" in file else [])):
-                    if (path / file).exists():
-                        _write(path / file, value)
+            self._make(path)
+
+    def _make(self, path: Path) -> None:
+        path.mkdir(exist_ok=True)
+        for file, value in self._values.items():
+            # Kernels without swap (accounting) have no such ceiling, or refuse it; then there is only memory.
+            with contextlib.suppress(*([OSError] if "sw" in file else [])):
+                if (path / file).exists():
+                    _write(path / file, value)
 
     @property
     def hard(self) -> bool:
@@ -47,8 +50,10 @@ class ServiceGroup:
         return bool(self._paths)
 
     def join(self) -> None:
-        """Move the calling process in."""
+        """Move the calling process in. A group that was empty may have been tidied away; then it is made again."""
         for path in self._paths:
+            if not path.is_dir():
+                self._make(path)
             _write(path / "cgroup.procs", 0)
 
     def kills(self) -> int:

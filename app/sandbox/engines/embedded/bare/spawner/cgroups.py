@@ -163,14 +163,19 @@ def _leftovers(root: Path, own: str) -> Iterator[Path]:
     for path in root.glob(f"{PREFIX}-*-*"):
         with contextlib.suppress(OSError):
             abandoned = time.time() - path.stat().st_mtime > _ABANDONED_S
-            if path.name.startswith(f"{PREFIX}-{own}-") or abandoned:
+            if path.name.startswith(f"{PREFIX}-{own}-") or (abandoned and not _occupied(path)):
                 yield path
+
+
+def _occupied(path: Path) -> bool:
+    """Whether a process lives in the group or below: a pod's services that are stopped have empty groups of their own."""
+    return any(procs.read_text().strip() for procs in path.rglob("cgroup.procs"))
 
 
 def remove_leftovers(hierarchy: Hierarchy, own: str) -> int:
     """Remove what ended pods left. Only to be called by the instance `own` while it runs no pod.
 
-    Processes in its own old groups are killed; a foreign group that still has one is refused by the kernel and stays.
+    Processes in its own old groups are killed; a foreign group in which there is still one stays with all below it.
     """
     removed = 0
     for path in list(hierarchy.leftovers(own)):
