@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from app.content.exercise import Exercise
 from app.errors import PlatformError
 from app.sandbox.client import SandboxdClient
+from app.sandbox.taps.model import TAP_IMAGE
 
 ALWAYS = ("agent", "prober")  #: what every sandbox needs besides the images of its services
 
@@ -38,7 +39,10 @@ class ImageWaits:
 
     def of(self, exercise: Exercise) -> tuple[ImageWait, ...]:
         """What is missing, in the order of preparation; empty also when `sandboxd` does not answer."""
-        needed = {*ALWAYS, *(service.image for service in exercise.definition.sandbox.services.values())}
+        sandbox = exercise.definition.sandbox
+        needed = {*ALWAYS, *(service.image for service in sandbox.services.values())}
+        if sandbox.edges:
+            needed.add(TAP_IMAGE)
         if needed <= self._ready:
             return ()
         try:

@@ -222,4 +222,9 @@ def test_only_images_that_the_exercise_needs_are_waited_for(site: Site) -> None:
     asked = daemon.asked
     assert waits.of(exercise) == ()
     assert daemon.asked == asked, "what was ready once is not asked for again"
+    tapped = site.cases.catalog.exercise("m01-isolated-failure")
+    assert tapped is not None
+    assert tapped.definition.sandbox.edges
+    daemon.states |= {"tap": "building"}
+    assert [wait.name for wait in waits.of(tapped)] == ["tap"], "its upstreams cannot be reached without a tap"
     assert ImageWaits(_Sandboxd()).of(exercise) == (), "a silent sandboxd blocks nothing"  # type: ignore[arg-type]
