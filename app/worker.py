@@ -9,7 +9,7 @@ import sys
 from app import log
 from app.errors import PlatformError
 from app.settings import load_settings
-from app.wiring import worker
+from app.wiring.worker import worker
 
 
 def main() -> int:

@@ -10,7 +10,7 @@ from app.accounts.model import Role, User
 from app.accounts.viewer import Viewer
 from app.content.exercise import Lang
 from app.errors import Forbidden, SignInNeeded
-from app.wiring import UseCases
+from app.wiring.use_cases import UseCases
 
 
 def cases() -> UseCases:

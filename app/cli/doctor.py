@@ -36,7 +36,7 @@ def _run(arguments: argparse.Namespace, settings: Settings) -> int:
 
 def _examine(settings: Settings) -> tuple[DoctorReport, str]:
     from app.sandbox.client import SandboxdClient
-    from app.wiring import examine_engine
+    from app.wiring.engine import examine_engine
 
     with SandboxdClient(settings.sandboxd_dir / "control.sock") as sandboxd:
         try:

@@ -10,7 +10,7 @@ from app.accounts.model import Role, User
 from app.cli.said import say, table
 from app.cli.state import database
 from app.settings import Settings
-from app.wiring import Accounts, accounts
+from app.wiring.accounts import Accounts, accounts
 
 
 def register(commands: Any) -> None:

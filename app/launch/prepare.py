@@ -6,7 +6,7 @@ import sys
 
 from app.errors import PlatformError
 from app.settings import load_settings
-from app.wiring import prepare
+from app.wiring.prepare import prepare
 
 
 def main() -> int:

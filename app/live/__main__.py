@@ -4,7 +4,7 @@ import sys
 
 from app.errors import PlatformError
 from app.settings import load_settings
-from app.wiring import live
+from app.wiring.live import live
 
 
 def main() -> int:

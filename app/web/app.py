@@ -1,6 +1,6 @@
 """The Flask application: assembles blueprints, languages, assets, security headers and readable errors.
 
-It holds no rules of the course; those come as use cases from `app.wiring`.
+It holds no rules of the course; those come as use cases from `app.wiring.use_cases`.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from app.web import (
     start,
     stuck,
 )
-from app.wiring import UseCases, use_cases
+from app.wiring.use_cases import UseCases, use_cases
 
 STATIC = Path(__file__).parent / "static"
 MAX_BODY = 1_000_000  #: bytes of any request

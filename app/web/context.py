@@ -10,7 +10,7 @@ from app.accounts.model import Role, User
 from app.accounts.viewer import Viewer
 from app.errors import Forbidden, SignInNeeded
 from app.settings import Settings
-from app.wiring import UseCases
+from app.wiring.use_cases import UseCases
 
 LONGEST_NAME = 20  #: letters shown in the header
 

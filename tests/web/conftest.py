@@ -14,7 +14,7 @@ from app.content.catalog import Library
 from app.db import Database, make_engine
 from app.settings import Settings
 from app.web.app import create_app
-from app.wiring import use_cases
+from app.wiring.use_cases import use_cases
 from tests.web.site import Site
 
 

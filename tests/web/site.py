@@ -16,7 +16,7 @@ from werkzeug.test import TestResponse
 
 from app.accounts.model import Role, User
 from app.settings import Settings
-from app.wiring import UseCases
+from app.wiring.use_cases import UseCases
 
 PASSWORD = "three honey pots"
 #: written by every request that is worth counting; no learner's or course's data

@@ -12,7 +12,7 @@ from werkzeug.test import TestResponse
 from app.settings import Settings
 from app.web.app import create_app
 from app.web.sessions import UNSAFE
-from app.wiring import use_cases
+from app.wiring.use_cases import use_cases
 from tests.web.authorization import ACTORS, ROUTES, Outcome, Row
 from tests.web.site import BOOKKEEPING, Site
 from tests.web.world import World, people

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import event
 
 from app.accounts.model import Role
-from app.wiring import UseCases
+from app.wiring.use_cases import UseCases
 from tests.web.site import PASSWORD, Site
 
 
