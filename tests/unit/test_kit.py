@@ -11,6 +11,7 @@ import pytest
 
 from app.grading.kit import Failed, Fault, Kit, Text, at_least, equal, includes
 from app.grading.kit.draw import Draw
+from app.grading.kit.scale import measure
 from app.grading.kit.services import Service, ServiceInfo
 from app.grading.kit.trial import Sandbox
 from app.grading.kit.waiting import Clock
@@ -125,6 +126,35 @@ def test_a_look_that_fails_is_only_a_look_that_was_not_accepted() -> None:
 
 def test_limits_are_stretched_by_the_slowness_of_the_sandbox() -> None:
     assert a_kit(scale=3.0)[0].limit(2) == 6
+
+
+@pytest.mark.parametrize(
+    ("seconds", "scale", "looks"),
+    [
+        ([0.001, 0.004], 1.0, 2),
+        ([0.001, 0.200, 0.008], 1.0, 3),
+        ([0.030, 0.001, 0.020], 2.0, 3),
+        ([0.020, 0.030, 0.040], 3.0, 3),
+        ([0.070, 0.065], 6.0, 2),
+        ([0.065, 0.001, 0.070], 6.0, 3),
+    ],
+)
+def test_the_middle_of_three_looks_counts_and_two_that_agree_are_enough(
+    monkeypatch: pytest.MonkeyPatch, seconds: list[float], scale: float, looks: int
+) -> None:
+    now = 0.0
+    answers = iter(seconds)
+
+    class Platform(ScriptedPipe):
+        def call(self, op: str, service: str = "", **arguments: object) -> object:
+            nonlocal now
+            now += next(answers)
+            return super().call(op, service, **arguments)
+
+    pipe = Platform(status=[])
+    monkeypatch.setattr("app.grading.kit.scale.time.monotonic", lambda: now)
+    assert measure(pipe) == scale
+    assert len(pipe.asked) == looks
 
 
 def test_a_service_that_crashed_is_the_learners_failure_and_says_its_exit_code() -> None:

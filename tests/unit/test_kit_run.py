@@ -110,6 +110,11 @@ def arms(kit: Kit) -> None:
     kit.edge("worker", "broker").black_hole()
     time.sleep(60)
 
+@check("speaks")
+def speaks(kit: Kit) -> None:
+    imported = [name for name in ("amqp", "broker", "http", "rpc", "sql") if f"grading.kit.probes.{name}" in sys.modules]
+    kit.fail(WHAT, Text.same(" ".join(imported)))
+
 @check("draws")
 def draws(kit: Kit) -> None:
     kit.fail(WHAT, Text.same(kit.draw.token()))
@@ -289,6 +294,17 @@ def test_steps_go_to_the_timeline_and_a_check_out_of_time_says_so(platform: Plat
 def test_the_same_seed_replays_the_same_draws(platform: Platform) -> None:
     first, again, other = (platform.run("draws", seed=seed)["draws"]["message"]["en"]["seen"] for seed in (3, 3, 4))
     assert first == again != other
+
+
+def test_what_speaks_with_services_is_imported_once_for_all_checks(platform: Platform) -> None:
+    def imported(image: str) -> str:
+        services = [{"name": "worker", "image": image, "learner": True, "restart": "never"}]
+        return str(platform.run("speaks", services=services)["speaks"]["message"]["en"]["seen"])
+
+    assert imported("python") == "http"
+    assert imported("rabbitmq") == "amqp broker http"
+    (platform.home / "checks" / "shop.textproto").write_text("")
+    assert imported("postgres") == "http rpc sql"
 
 
 def test_no_rule_outlives_its_check_even_when_the_check_hangs(platform: Platform) -> None:

@@ -25,13 +25,23 @@ def slowness(pipe: Pipe) -> float:
 
 
 def measure(pipe: Pipe) -> float:
-    """The factor by which limits are stretched now, 1..6: the middle of three looks, so that one hiccup does not count."""
-    return round(min(max(median(slowness(pipe) for _ in range(3)), 1.0), SLOWEST), 2)
+    """The factor by which limits are stretched now, 1..6: the middle of three looks, so that one hiccup does not count.
+
+    A third look changes nothing when the first two agree that the machine is quiet, or that it is slower than the scale goes.
+    """
+    looks = [_bounded(slowness(pipe)) for _ in range(2)]
+    if looks[0] != looks[1]:
+        looks.append(_bounded(slowness(pipe)))
+    return round(median(looks), 2)
 
 
 def overloaded(pipe: Pipe) -> bool:
     """Whether the sandbox is now slower than limits can make up for, in three looks of three: then nothing can be judged."""
     return all(slowness(pipe) > SLOWEST for _ in range(3))
+
+
+def _bounded(factor: float) -> float:
+    return min(max(factor, 1.0), SLOWEST)
 
 
 def _work() -> None:

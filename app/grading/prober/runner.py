@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from .. import kit as kit_package
+from ..kit.probes import preload
 from ..kit.registry import CheckFunction, declared
 from ..kit.scale import measure, overloaded
 from ..kit.words import Fault, Text
@@ -21,6 +22,7 @@ from .lines import LineReader, write_line
 from .message import Story, Witness, compose
 
 ANSWER_LIMIT = 60.0  #: seconds that `sandboxd` may take for one call of the runner itself
+FRESH = 1.0  #: seconds for which a measurement of the slowness is one of now
 CLOSING = 1.0  #: seconds kept at the end for telling the last results
 
 
@@ -74,13 +76,14 @@ class Runner:
     def __init__(self, job: Job, platform: Platform, functions: dict[str, CheckFunction], broken: str = "") -> None:
         self._job, self._platform, self._functions, self._broken = job, platform, functions, broken
         self._passed: dict[str, bool] = {}
-        self._scale = 1.0
+        self._scale = 1.0  #: the largest of the run
+        self._latest, self._measured_at = 1.0, float("-inf")
         self._armed: set[str] = set()  #: upstreams on whose taps the present check has armed rules
 
     def run(self) -> None:
         """Run everything; one result frame for each check, then `finished`."""
         begun = time.monotonic()
-        self._scale = measure(self._platform)
+        self._slowness()
         seconds = round(time.monotonic() - begun, 3)
         self._platform.send({"type": "stage", "name": "calibrate", "seconds": seconds, "scale": self._scale})
         end = begun + self._job.timeout * self._scale
@@ -102,8 +105,7 @@ class Runner:
         if check.id not in self._functions:
             return self._errored(check, self._broken or f"{self._job.runner.name} declares no function for it")
         story = Story()
-        scale = measure(self._platform)
-        self._scale = max(self._scale, scale)
+        scale = self._slowness()
         witness = Witness(self._job.sandbox.services, self._platform)
         begun = time.monotonic()
         limit = min(check.seconds * scale, max(end - CLOSING - begun, 0.0))
@@ -126,6 +128,14 @@ class Runner:
         if result["status"] == "errored":
             return self._errored(check, result.get("why", ""))
         return {"status": "passed"}
+
+    def _slowness(self) -> float:
+        """The factor of now; measured anew unless that was just done."""
+        if time.monotonic() - self._measured_at > FRESH:
+            self._latest = measure(self._platform)
+            self._measured_at = time.monotonic()
+            self._scale = max(self._scale, self._latest)
+        return self._latest
 
     def _disarm(self) -> None:
         """No rule outlives its check, however the check ended."""
@@ -187,5 +197,6 @@ def main(home: Path) -> int:
     except Exception as error:  # noqa: BLE001 - a broken author's file makes every check errored, with its traceback for operators
         traceback.print_exc()
         broken = f"{job.runner.name} cannot be imported: {traceback.format_exception_only(error)[-1].strip()[-300:]}"
+    preload({service.image for service in job.sandbox.services}, job.runner.parent)
     Runner(job, platform, functions, broken).run()
     return 0

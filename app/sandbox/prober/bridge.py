@@ -104,6 +104,7 @@ class ProberRun:
         self._events: asyncio.Queue[pb.RunEvent | None] = asyncio.Queue(256)
         self._answering: dict[asyncio.Task[None], str] = {}  #: what was asked
         self._began = 0.0
+        self._spoke = False
         self._finished = False
         self._notes = 0
         self.tally = Tally(job.loaded.exercise.definition.checks.items, job.only)
@@ -126,7 +127,6 @@ class ProberRun:
         if self._taps is not None:
             self._taps.on_fault = partial(self._abort, pump)
         try:
-            yield pb.RunEvent(stage=pb.Stage(name="attach", seconds=time.monotonic() - self._began, done=True))
             while (event := await self._events.get()) is not None:
                 yield event
             if self._fault is not None:
@@ -178,6 +178,9 @@ class ProberRun:
     async def _take(self, frame: AnyFrame, member: Member) -> None:
         if self._finished:
             raise ProberFault("The prober went on after it had finished.")
+        if not self._spoke:
+            self._spoke = True  # it has imported what it needs, and works
+            await self._tell(stage=pb.Stage(name="attach", seconds=time.monotonic() - self._began, done=True))
         match frame:
             case Call():
                 self._answer(frame, member)
