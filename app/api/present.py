@@ -52,7 +52,7 @@ def _result(view: SubmissionView | RunView, diagnosis: Diagnosis | None, lang: L
         "progress": s.ProgressOut.model_validate(view.progress),
         "checks": [_check(check, lang) for check in report.checks] if report else [],
         "diagnosis": _diagnosis(diagnosis, lang),
-        "notes": [s.NoteOut(at=n.at, kind=n.kind, text=n.text.get(lang), check=n.check) for n in report.notes]
+        "notes": [s.NoteOut(at=n.at, kind=n.kind, text=n.text.get(lang), check=n.check) for n in report.open_notes]
         if report
         else [],
         "log_tails": dict(report.log_tails) if report else {},

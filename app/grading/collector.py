@@ -11,7 +11,17 @@ from typing import Any, cast, get_args
 from app.content.exercise import Exercise
 from app.errors import PlatformError
 from app.grading.progress import KEPT_NOTES, CheckProgress, NoteProgress, Progress, StageProgress
-from app.grading.report import CheckReport, CheckStatus, Note, Report, StageReport, VerdictName, Words, message_from
+from app.grading.report import (
+    ERRORED_NOTE,
+    CheckReport,
+    CheckStatus,
+    Note,
+    Report,
+    StageReport,
+    VerdictName,
+    Words,
+    message_from,
+)
 from app.grading.signature import features
 from app.grading.trace import Trace
 from app.sandbox import sandbox_pb2 as pb
@@ -107,6 +117,8 @@ class Collector:
     def _note(self, data: Mapping[str, Any]) -> None:
         note = Note(float(data["at"]), str(data["kind"]), Words(str(data["ru"]), str(data["en"])), self.progress.check)
         self._notes.append(note)
+        if note.kind == ERRORED_NOTE:  # progress is shown to the learner
+            return
         shown = NoteProgress(note.at, note.kind, note.text.ru, note.text.en, note.check)
         self.progress = replace(self.progress, notes=(*self.progress.notes, shown)[-KEPT_NOTES:])
 

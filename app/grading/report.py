@@ -12,6 +12,7 @@ from typing import Any, Literal, get_args
 
 from app.grading.trace import Trace
 
+ERRORED_NOTE = "errored"  #: kind of the note that says why a check broke; for authors and operators
 REPORT_FORMAT = 2
 READABLE = (1, 2)  #: 1 knew neither causes, nor features, nor which check a note belongs to
 
@@ -146,6 +147,11 @@ class Report:
     error: str = ""
     features: tuple[str, ...] = ()
     traces: tuple[Trace, ...] = field(default=(), compare=False, repr=False)
+
+    @property
+    def open_notes(self) -> tuple[Note, ...]:
+        """Notes that learners may read: not why a check broke, which quotes its code and what it expects."""
+        return tuple(note for note in self.notes if note.kind != ERRORED_NOTE)
 
     @property
     def passed_checks(self) -> int:

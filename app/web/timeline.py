@@ -81,7 +81,7 @@ def timeline(report: Report) -> Timeline:
         at += stage.seconds
     offset = at - since_prober  # from the prober's clock to ours
     for check in report.checks:
-        moments = _moments(report.notes, check.id, offset, at, check.seconds)
+        moments = _moments(report.open_notes, check.id, offset, at, check.seconds)
         found.append(Part(check.title.get(lang()), check.id, check.status, at, check.seconds, moments))
         at += check.seconds
     for stage in stages:

@@ -8,6 +8,8 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+import httpx
+
 from app.sandbox.engine import Engine
 from tests.pods import alive, processes_below, sandbox, started, until
 
@@ -22,6 +24,11 @@ async def still_launches(engine: Engine) -> None:
     await until(engine, spec, "a fresh sandbox after the attack", lambda status: status.ready, within=WITHIN)
     await engine.stop(spec.id)
     assert time.monotonic() - began < WITHIN, "a fresh launch takes longer than that"
+
+
+def assert_ready(url: str) -> None:
+    """The running product says of itself that it can serve."""
+    assert httpx.get(f"{url}/readyz", timeout=WITHIN).json()["status"] == "ready"
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import secrets
+import shutil
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -19,6 +20,7 @@ from app.grading.local import LocalGrader
 from app.grading.report import Report
 from app.sandbox import sandbox_pb2 as pb
 from app.sandbox.model import Purpose
+from app.settings import CHECKOUT
 from tests.attacks.aftermath import WITHIN
 from tests.graders import grader_over
 from tests.product import eventually
@@ -56,6 +58,7 @@ class Range:
 
     Attributes:
         victim: the exercise that `./soty exercise new` makes: a service that doubles numbers over HTTP.
+        greeter, queue: g1-greeter (gRPC) and r1-hello-queue (RabbitMQ).
         prober_peak_mb: the most memory that a prober has had so far, in MiB.
     """
 
@@ -63,6 +66,8 @@ class Range:
         self._grader = grader
         self.exercises = exercises
         self.victim = load_exercise(exercises / "victim")
+        self.greeter = load_exercise(exercises / "g1-greeter")
+        self.queue = load_exercise(exercises / "r1-hello-queue")
         self.prober_peak_mb = 0.0
 
     @property
@@ -70,24 +75,31 @@ class Range:
         """Of the private `sandboxd`."""
         return self._grader.client
 
-    def grade(self, files: Mapping[str, str], exercise: Exercise | None = None, *, seed: int | None = 5) -> Report:
+    def grade(
+        self, files: Mapping[str, str], exercise: Exercise | None = None, *, seed: int | None = 5, only: tuple[str, ...] = ()
+    ) -> Report:
         """One grading, as submissions get them; the prober is weighed meanwhile."""
         with self._weighing():
-            return self._grader.grade(exercise or self.victim, files, seed=seed)
+            return self._grader.grade(exercise or self.victim, files, seed=seed, only=only)
 
-    def grade_all(self, solutions: Mapping[str, Mapping[str, str]], exercise: Exercise | None = None) -> dict[str, Report]:
+    def grade_all(
+        self, solutions: Mapping[str, Mapping[str, str]], exercise: Exercise | None = None, *, only: tuple[str, ...] = ()
+    ) -> dict[str, Report]:
         """Several at once: most of what hostile code does is to wait."""
         with ThreadPoolExecutor(AT_ONCE) as pool, self._weighing():
-            grade = self._grader.grade
-            futures = {name: pool.submit(grade, exercise or self.victim, files, seed=5) for name, files in solutions.items()}
+            wanted = exercise or self.victim
+            futures = {
+                name: pool.submit(self._grader.grade, wanted, files, seed=5, only=only) for name, files in solutions.items()
+            }
             return {name: future.result() for name, future in futures.items()}
 
     def launch(self, files: Mapping[str, str], purpose: Purpose = Purpose.PRACTICE, exercise: Exercise | None = None) -> str:
         """A sandbox of a new learner, ready; its id."""
         wanted, sandbox = exercise or self.victim, secrets.token_hex(10)
+        editable = {path: text for path, text in files.items() if path in wanted.editable_paths}
         self.client.launch(
             sandbox, exercise_id=wanted.id, content_hash=wanted.content_hash, purpose=purpose,
-            owner=f"learner-{next(_owners)}", files=files,
+            owner=f"learner-{next(_owners)}", files=editable,
         )  # fmt: skip
         eventually("the sandbox is ready", lambda: self.status(sandbox).state == "ready", within=60)
         return sandbox
@@ -149,6 +161,8 @@ def said(report: Report, service: str = "doubler") -> dict[str, Any]:
 def shooting_range(top: Path) -> Iterator[Range]:
     """A grader over `top`/exercises, where `victim` is made."""
     make_exercise(top / "exercises", "victim")
+    for name in ("g1-greeter", "r1-hello-queue"):
+        shutil.copytree(CHECKOUT / "exercises" / name, top / "exercises" / name)
     with grader_over(top / "home", top / "exercises") as grader:
         found = Range(grader, top / "exercises")
         found.assert_launches()
