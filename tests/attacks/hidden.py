@@ -5,8 +5,9 @@ from __future__ import annotations
 import secrets
 from pathlib import Path
 
-from app.content.exercise import Exercise, load_exercise
+from app.content.exercise import Exercise
 from app.grading.blank import make_exercise
+from tests.proofs import offered
 
 #: Where -> the mark that is planted there, new in each run.
 HIDDEN = {
@@ -54,4 +55,4 @@ def write_hiding_exercise(exercises: Path) -> Exercise:
         folder = home / ("mutants" if place == "mutant" else place)
         for path in folder.rglob("*.py"):
             path.write_text(path.read_text("utf-8") + f"\n# {HIDDEN[place]}\n", "utf-8")
-    return load_exercise(home)
+    return offered(home)

@@ -24,6 +24,7 @@ from app.settings import CHECKOUT
 from tests.attacks.aftermath import WITHIN
 from tests.graders import grader_over
 from tests.product import eventually
+from tests.proofs import offered
 
 AT_ONCE = 4
 _owners = itertools.count(1)
@@ -160,9 +161,10 @@ def said(report: Report, service: str = "doubler") -> dict[str, Any]:
 @contextmanager
 def shooting_range(top: Path) -> Iterator[Range]:
     """A grader over `top`/exercises, where `victim` is made."""
-    make_exercise(top / "exercises", "victim")
+    offered(make_exercise(top / "exercises", "victim"))
     for name in ("g1-greeter", "r1-hello-queue"):
         shutil.copytree(CHECKOUT / "exercises" / name, top / "exercises" / name)
+        offered(top / "exercises" / name)
     with grader_over(top / "home", top / "exercises") as grader:
         found = Range(grader, top / "exercises")
         found.assert_launches()

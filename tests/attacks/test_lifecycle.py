@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 import secrets
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 
+import pytest
+
 from app.errors import PlatformError
+from app.sandbox.engines.embedded import EmbeddedEngine, SpawnerHandle
 from app.sandbox.model import Purpose
 from tests.attacks.corpus import attack
 from tests.attacks.range import Range
+from tests.pods import alive, launched, processes_below, sandbox
 from tests.product import eventually
 
 STARTS = 50
@@ -77,6 +82,32 @@ def test_s17_a_stop_at_any_moment_of_a_start_ends_it(grader: Range) -> None:
         ended = eventually("it is gone", lambda s=sandbox_id: _gone(grader, s), within=10)
         assert ended.reason == "stopped"
     assert not grader.client.list().sandboxes
+
+
+def pods_below(spawner: SpawnerHandle) -> int:
+    return len(alive(processes_below(spawner.process.pid)))
+
+
+@attack("S17", control="pods_below")
+@pytest.mark.anyio
+async def test_s17_a_launch_that_is_given_up_at_any_moment_leaves_no_pod(
+    embedded: EmbeddedEngine, spawner: SpawnerHandle
+) -> None:
+    before = pods_below(spawner)
+    # The control: while one runs, its pod is seen
+    spec = await launched(embedded, sandbox())
+    assert pods_below(spawner) > before
+    await embedded.stop(spec.id)
+    for number in range(40):
+        spec = sandbox()
+        launching = asyncio.create_task(embedded.launch(spec))
+        await asyncio.sleep(number * 0.002)
+        await embedded.stop(spec.id)
+        await asyncio.gather(launching, return_exceptions=True)
+    deadline = time.monotonic() + 5
+    while pods_below(spawner) > before:
+        assert time.monotonic() < deadline, "pods of launches that were given up"
+        await asyncio.sleep(0.02)
 
 
 def _gone(grader: Range, sandbox_id: str) -> object:

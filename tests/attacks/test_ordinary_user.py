@@ -35,7 +35,8 @@ def test_the_corpus_holds_for_an_ordinary_user(elsewhere: dict[str, Counter[str]
         argv = [sys.executable, "-m", "pytest", *files, "-k", wanted, "-q", "--no-header", "-p", "no:cacheprovider"]
         done = subprocess.run(
             [*argv, f"--basetemp={folder}/t"], cwd=TOP, user=person.pw_uid, group=person.pw_gid, extra_groups=[],
-            env={**os.environ, "HOME": folder, OUTCOMES: str(outcomes), "SOTY_TEST_HOME": str(TEST_HOME), "PYTHONDONTWRITEBYTECODE": "1"},
+            env={**os.environ, "HOME": folder, OUTCOMES: str(outcomes), "SOTY_TEST_HOME": str(TEST_HOME),
+                 "PYTHONDONTWRITEBYTECODE": "1"},
             capture_output=True, text=True, timeout=SECONDS, check=False,
         )  # fmt: skip
         assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]

@@ -85,14 +85,19 @@ class EmbeddedEngine:
         self._launched += 1
         async with self._compiling:
             await compile_agent(self.handle.installed, Path(agent_root))
-        spawned = await spawner.spawn(
-            spec.id,
-            shown,
-            agent_root,
-            memory_mb=spec.memory_mb,
-            cpus=spec.cpus,
-            pids=spec.pids,
-        )
+        try:
+            spawned = await spawner.spawn(
+                spec.id,
+                shown,
+                agent_root,
+                memory_mb=spec.memory_mb,
+                cpus=spec.cpus,
+                pids=spec.pids,
+            )
+        except BaseException:  # given up before the answer came: the pod may be there all the same
+            with suppress(Gone):
+                await spawner.kill(spec.id)
+            raise
         sandbox = Sandbox(spec, spawned.control, frozenset(shown))
         self._sandboxes[spec.id] = sandbox
         services = [service_facts(service, images[service.image].definition) for service in spec.services]

@@ -20,7 +20,7 @@ class Info:
         self._data = b""
         self._fd, self.write_end = os.pipe2(os.O_CLOEXEC)
         os.set_blocking(self._fd, False)
-        loop.watch(self._fd, self._readable)
+        loop.watch(self._fd, self.look)
 
     def close(self) -> None:
         """Idempotent."""
@@ -29,7 +29,8 @@ class Info:
             os.close(self._fd)
             self._fd = -1
 
-    def _readable(self) -> None:
+    def look(self) -> None:
+        """Read what has come."""
         if self._fd < 0:
             return
         try:

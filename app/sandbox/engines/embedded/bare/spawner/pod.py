@@ -18,6 +18,7 @@ from .cgroups import Group
 UIDS_PER_POD = 3
 _STDERR_KEPT = 8 << 10
 _REMOVE_TRIES = 100
+_TELLS_WITHIN_S = 2.0  #: bubblewrap names its child within milliseconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +70,7 @@ class Pod:
         self._stderr = b""
         self._agent: int | None = None  # pidfd
         self._bwrap: int | None = None
+        self._doomed = False
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._lifeline, lifeline = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
         self._info = Info(loop, self._informed)
@@ -102,17 +104,31 @@ class Pod:
         return self._stderr.decode(errors="replace").strip()
 
     def kill(self) -> None:
-        """End every process of the pod now; idempotent."""
+        """End every process of the pod now; idempotent.
+
+        Bubblewrap is let live until it has told who its child is: killed before, it would leave a child that waits for it
+        for ever.
+        """
         self._lifeline.close()
         if self._agent is not None:
             with contextlib.suppress(ProcessLookupError):
                 signal.pidfd_send_signal(self._agent, signal.SIGKILL)
+            self._kill_bwrap()
+        elif not self._doomed:
+            self._loop.later(_TELLS_WITHIN_S, self._kill_bwrap)
+        self._doomed = True
+
+    def _kill_bwrap(self) -> None:
         if self._bwrap is not None:
             os.kill(self._bwrap, signal.SIGKILL)  # not reaped yet, so the number is still ours
 
     def _informed(self, pid: int) -> None:
         try:
             self._agent = os.pidfd_open(pid)
+            self._loop.watch(self._agent, self._agent_ended)
+            if self._doomed:
+                self.kill()
+                return
             if self.plan.uid is not None:
                 for kind in ("uid_map", "gid_map"):
                     lines = [f"{inside} {self.plan.uid + inside} 1" for inside in range(UIDS_PER_POD)]
@@ -122,8 +138,6 @@ class Pod:
         except OSError as error:
             self._stderr += f"pod of {self.plan.name}: {error}".encode()
             self.kill()
-            return
-        self._loop.watch(self._agent, self._agent_ended)
 
     def _complained(self) -> None:
         try:
@@ -136,6 +150,7 @@ class Pod:
 
     def _bwrap_ended(self, code: int) -> None:
         self._bwrap = None
+        self._info.look()  # its last words may name a child
         self._complained()
         self.kill()
         self._finish_if_gone()
