@@ -226,8 +226,8 @@ def crowd(kit: Kit) -> None:
     usual, pages = everybody(kit.limit(15))
     # A machine that is busy elsewhere makes honest limits run out too: what counts is what the hung neighbour changes.
     whole = sum(page[0] == 200 for page in pages)
-    kit.expect(whole, at_least(CROWD / 2), Text("страниц с фильмом, пока все работают", "pages with a film while everybody works"))
-    limit = PROMISED + SLACK + 2 * usual
+    kit.expect(whole, at_least(CROWD // 5), Text("страниц с фильмом, пока все работают", "pages with a film while everybody works"))
+    limit = PROMISED + SLACK + 3 * usual
     kit.note(f"пятьдесят страниц за {usual:.1f} с", f"fifty pages in {usual:.1f} s")
     kit.step("Завис recs, и страницу открыли ещё пятьдесят.", "recs hangs, and fifty more opened the page.")
     with kit.edge("page", "recs").black_hole() as hole:
@@ -240,4 +240,4 @@ def crowd(kit: Kit) -> None:
     kit.expect(seconds, at_most(round(limit, 2)), Text("секунд на пятьдесят страниц", "seconds for fifty pages"))
     good = sum(page[0] == 200 and "recs" in page[1].get("missing", ()) for page in pages)
     shown = Text("страниц с фильмом и отметкой recs", "pages with a film and the mark recs")
-    kit.expect(good, at_least(round(0.7 * whole)), shown)
+    kit.expect(good, at_least(whole // 2), shown)

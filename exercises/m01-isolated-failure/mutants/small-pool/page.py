@@ -14,7 +14,7 @@ PATIENCE = 0.5  # seconds for one answer
 
 app = Flask(__name__)
 # Every page may wait for three answers at once; a pool that is too small would make pages wait for each other.
-calls = ThreadPoolExecutor(max_workers=4)
+calls = ThreadPoolExecutor(max_workers=3)
 
 
 def ask(url):
