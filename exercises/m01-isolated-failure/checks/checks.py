@@ -210,34 +210,51 @@ def all_silent(kit: Kit) -> None:
             hole.await_fired()
 
 
-@check("crowd")
-def crowd(kit: Kit) -> None:
-    made = evening(kit)
-    kit.look("Что общего у пятидесяти страниц?", "What do fifty pages share?")
+def everybody(made: Evening, within: float) -> tuple[float, list[tuple[int, Any]]]:
+    """Fifty viewers open the page at the same moment: seconds until the last one has it, and what they got."""
+    with ThreadPoolExecutor(CROWD) as viewers:
+        begun = time.monotonic()
+        futures = [viewers.submit(made.open, within) for _ in range(CROWD)]
+        pages = [future.result() for future in futures]
+        return time.monotonic() - begun, pages
 
-    def everybody(within: float) -> tuple[float, list[tuple[int, Any]]]:
-        with ThreadPoolExecutor(CROWD) as viewers:
-            begun = time.monotonic()
-            futures = [viewers.submit(made.open, within) for _ in range(CROWD)]
-            pages = [future.result() for future in futures]
-            return time.monotonic() - begun, pages
 
-    kit.step("Пятьдесят зрителей открыли страницу, пока все работают.", "Fifty viewers opened the page while everybody worked.")
-    usual, pages = everybody(kit.limit(15))
-    # A machine that is busy elsewhere makes honest limits run out too: what counts is what the hung neighbour changes.
+def crowd_while_recs_hangs(kit: Kit, made: Evening) -> None:
+    """The crowd with everybody well, then the crowd with recs hung; the first is what the second is compared with."""
+    usual, pages = everybody(made, kit.limit(15))
     whole = sum(page[0] == 200 for page in pages)
-    kit.expect(whole, at_least(CROWD // 5), Text("страниц с фильмом, пока все работают", "pages with a film while everybody works"))
-    limit = PROMISED + SLACK + 3 * usual
+    kit.expect(
+        whole, at_least(CROWD // 5), Text("страниц с фильмом, пока все работают", "pages with a film while everybody works")
+    )
+    kit.eventually(lambda: made.open(kit.limit(5)), same_page(made.look()), PAGE, within=kit.limit(6), hold=0)
+    limit = round(PROMISED + SLACK + 3 * usual, 2)
     kit.note(f"пятьдесят страниц за {usual:.1f} с", f"fifty pages in {usual:.1f} s")
-    kit.step("Завис recs, и страницу открыли ещё пятьдесят.", "recs hangs, and fifty more opened the page.")
     with kit.edge("page", "recs").black_hole() as hole:
         try:
-            seconds, pages = everybody(4 * limit)
+            seconds, pages = everybody(made, 3 * limit)
         except Failed as failure:
             every = Text(f"все страницы за {limit:.1f} с", f"all pages within {limit:.1f} s")
             raise Failed(expected=every, seen=failure.seen) from None
         hole.await_fired()
-    kit.expect(seconds, at_most(round(limit, 2)), Text("секунд на пятьдесят страниц", "seconds for fifty pages"))
+    kit.expect(seconds, at_most(limit), Text("секунд на пятьдесят страниц", "seconds for fifty pages"))
     good = sum(page[0] == 200 and "recs" in page[1].get("missing", ()) for page in pages)
     shown = Text("страниц с фильмом и отметкой recs", "pages with a film and the mark recs")
     kit.expect(good, at_least(whole // 2), shown)
+
+
+@check("crowd")
+def crowd(kit: Kit) -> None:
+    made = evening(kit)
+    kit.look("Что общего у пятидесяти страниц?", "What do fifty pages share?")
+    kit.step(
+        "Пятьдесят зрителей открыли страницу; потом завис recs, и её открыли ещё пятьдесят.",
+        "Fifty viewers opened the page; then recs hung, and fifty more opened it.",
+    )
+    # On a machine that is busy elsewhere honest limits run out too. Pages that wait for each other do so every time.
+    for tries_left in (2, 1, 0):
+        try:
+            return crowd_while_recs_hangs(kit, made)
+        except Failed:
+            if not tries_left:
+                raise
+    return None
