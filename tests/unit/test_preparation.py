@@ -24,6 +24,7 @@ class Store(NoTrees):
         self.broken: dict[str, BuildFailed] = {}
         self.gate = asyncio.Event()
         self.building = ""
+        self.compilations = 0
 
     def ready(self, name: str) -> object | None:
         return super().ready(name) if name in self.standing else None
@@ -35,7 +36,9 @@ class Store(NoTrees):
         return self.broken.get(name)
 
     async def compiled(self, name: str, files: Mapping[str, bytes], place: str) -> Mapping[str, bytes]:
-        return files
+        self.compilations += 1
+        await asyncio.sleep(0)
+        return {**files, "made": place.encode()}
 
     async def prepare(self, names: Sequence[str] = ()) -> None:
         for name in names:
@@ -99,5 +102,21 @@ def test_one_that_cannot_be_built_says_why_and_holds_up_no_other(monkeypatch: py
         await reached("it stands too", lambda: "python" in store.standing)
         images.require(["python"])
         await images.close()
+
+    asyncio.run(scene())
+
+
+def test_code_of_guests_is_compiled_once_for_all_who_ask() -> None:
+    async def scene() -> None:
+        store = Store(TOP / "sandboxes")
+        images = Preparation(store)
+        code = {"run.py": b"pass", "a/b.py": b""}
+        first, second = await asyncio.gather(*(images.compiled("prober", dict(code), "/member") for _ in range(2)))
+        assert first == second == {**code, "made": b"/member"}
+        assert store.compilations == 1
+        for number in range(100):
+            assert (await images.compiled("prober", {"run.py": b"%d" % number}, "/member"))["run.py"] == b"%d" % number
+        await images.compiled("tap", code, "/member")
+        assert store.compilations == 102, "other code, and another interpreter"
 
     asyncio.run(scene())

@@ -7,6 +7,7 @@ import logging
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from hashlib import sha256
 from pathlib import Path
 from typing import Protocol
 
@@ -17,6 +18,7 @@ from app.sandbox.images.progress import BuildFailed, ImageNotReady, Progress, St
 log = logging.getLogger(__name__)
 BEGIN_AFTER_SECONDS = 5.0  #: the first page is served before the machine gets busy
 RETRY_SECONDS = 60.0
+COMPILED_KEPT = 64  #: sets of files, of some 300 KiB each
 _NOT_BEGUN = Progress("", Step.WAITING)
 
 
@@ -69,6 +71,8 @@ class Preparation:
         self._always = tuple(always)
         self._wanted = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
+        self._compiled: dict[bytes, Mapping[str, bytes]] = {}
+        self._compiling = asyncio.Lock()
 
     @property
     def order(self) -> tuple[str, ...]:
@@ -80,8 +84,14 @@ class Preparation:
         return self._images.definition(name)
 
     async def compiled(self, name: str, files: Mapping[str, bytes], place: str) -> Mapping[str, bytes]:
-        """Files that are mounted at `place` of a service of this image, their bytecode beside them."""
-        return await self._images.compiled(name, files, place)
+        """Files that are mounted at `place` of a guest of this image, their bytecode beside them; made once for all guests."""
+        key = _digest(name, files, place)
+        async with self._compiling:
+            if key not in self._compiled:
+                while len(self._compiled) >= COMPILED_KEPT:
+                    del self._compiled[next(iter(self._compiled))]
+                self._compiled[key] = await self._images.compiled(name, files, place)
+            return self._compiled[key]
 
     def start(self) -> None:
         """Begin on the first `want`, or after five seconds."""
@@ -160,6 +170,13 @@ class Preparation:
                 failed = True
                 log.warning("image %s: %s %s", name, error.message, error.cure or "")
         return failed
+
+
+def _digest(name: str, files: Mapping[str, bytes], place: str) -> bytes:
+    digest = sha256(f"{name}\0{place}".encode())
+    for path, content in sorted(files.items()):
+        digest.update(f"\0{path}\0{len(content)}\0".encode() + content)
+    return digest.digest()
 
 
 class NoTrees:

@@ -7,6 +7,7 @@ import logging
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager, suppress
+from functools import partial
 
 from app.errors import Conflict, InvalidInput, PlatformError
 from app.sandbox import sandbox_pb2 as pb
@@ -14,11 +15,13 @@ from app.sandbox.daemon import signals, specification
 from app.sandbox.daemon.clean_state import CleanState
 from app.sandbox.daemon.record import Record
 from app.sandbox.daemon.sandboxes import Sandboxes
+from app.sandbox.daemon.specification import PROBER_IMAGE
 from app.sandbox.model import Purpose, SandboxState
 from app.sandbox.prober.bridge import Job, ProberRun
 from app.sandbox.prober.calls import Calls
 from app.sandbox.prober.frames import ProberFault
 from app.sandbox.prober.score import Tally
+from app.sandbox.taps.model import MEMBER_PLACE
 
 log = logging.getLogger(__name__)
 TAIL_BYTES = 4096
@@ -57,7 +60,9 @@ class Runs:
             raise InvalidInput(f"There is no check `{min(unknown)[:48]}`.", code="unknown-check")
         merged = None if files is None else specification.workspace(record.loaded, files)
         calls = Calls(self._engine, record, self._sandboxes.given, self._sandboxes.changes)
-        run = ProberRun(self._engine, Job(record.loaded, record.spec, record.purpose, seed, only), calls, lambda: record.taps)
+        code = partial(self._sandboxes.images.compiled, PROBER_IMAGE, record.loaded.prober, MEMBER_PLACE)
+        job = Job(record.loaded, record.spec, record.purpose, seed, only)
+        run = ProberRun(self._engine, job, code, calls, lambda: record.taps)
         async with self._claimed(record):
             error = ""
             try:

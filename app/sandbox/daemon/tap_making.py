@@ -1,9 +1,9 @@
-"""Makes the taps that a sandbox needs; their code is compiled once for all."""
+"""Makes the taps that a sandbox needs."""
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Mapping
+from functools import partial
 
 from app.sandbox.daemon.changes import Changes
 from app.sandbox.daemon.preparation import Preparation
@@ -34,8 +34,6 @@ class TapMaker:
         self._source = files
         self._changes = changes
         self._end = end
-        self._compiling = asyncio.Lock()
-        self._compiled: Mapping[str, bytes] | None = None
 
     def make(self, record: Record) -> Taps | None:
         """The taps of a sandbox, not started yet; None when its exercise has no edges."""
@@ -53,15 +51,9 @@ class TapMaker:
             self._engine,
             record.id,
             wanted,
-            self._files,
+            partial(self._images.compiled, TAP_IMAGE, self._source, MEMBER_PLACE),
             self._images.definition(TAP_IMAGE).default_limits,
             (service.name for service in record.spec.services if not service.given),
             note=note,
             give_up=lambda why: self._end(record, Ending("failed", why)),
         )
-
-    async def _files(self) -> Mapping[str, bytes]:
-        async with self._compiling:
-            if self._compiled is None:
-                self._compiled = await self._images.compiled(TAP_IMAGE, self._source, MEMBER_PLACE)
-            return self._compiled

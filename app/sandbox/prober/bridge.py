@@ -7,7 +7,7 @@ import json
 import logging
 import time
 from collections import Counter
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -91,11 +91,24 @@ class Job:
 
 
 class ProberRun:
-    """The prober at work on one sandbox."""
+    """The prober at work on one sandbox.
 
-    def __init__(self, engine: Engine, job: Job, calls: Calls, taps: Callable[[], Taps | None]) -> None:
+    Args:
+        files: what is mounted for it, without `job.json`.
+        taps: those of the sandbox once it is ready; None when it has no edges.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        job: Job,
+        files: Callable[[], Awaitable[Mapping[str, bytes]]],
+        calls: Calls,
+        taps: Callable[[], Taps | None],
+    ) -> None:
         self._engine = engine
         self._job = job
+        self._files = files
         self._calls = calls
         self._find_taps = taps
         self._taps: Taps | None = None
@@ -141,7 +154,7 @@ class ProberRun:
             await self._disarm()
 
     async def _attach(self) -> Member:
-        files = {**self._job.loaded.prober, "job.json": self._job.as_json()}
+        files = {**await self._files(), "job.json": self._job.as_json()}
         return await self._engine.attach(self._job.spec.id, MemberSpec(PROBER_IMAGE, PROBER_IMAGE, COMMAND, files))
 
     def _abort(self, pump: asyncio.Task[None], fault: PlatformError) -> None:
