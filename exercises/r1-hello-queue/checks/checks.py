@@ -1,7 +1,4 @@
-"""Behaviour checks of r1-hello-queue: effects in the broker and at the order desk, never the learner's source.
-
-What the desk has once written down stays there, and what must be in a queue is taken from it later: nothing holds for these.
-"""
+"""Behaviour checks of r1-hello-queue: effects in the broker and at the order desk, never the learner's source."""
 
 from kit import Failed, Kit, Text, at_least, check, equal, has_all, that
 
@@ -62,7 +59,6 @@ def start_consumer(kit: Kit) -> None:
         that(bool, "есть", "is there", lambda _: Text("нет", "is missing")),
         Text(f"очередь {QUEUE} в брокере", f"queue {QUEUE} in the broker"),
         within=kit.limit(PATIENCE),
-        hold=0,
     )
 
 
@@ -81,7 +77,7 @@ def consumer_first(kit: Kit) -> None:
     kit.step("Потом запустили producer с тремя заказами.", "Then we started the producer with three orders.")
     run_producer(kit)
     kit.look("Обработчик сообщения в consumer.py.", "The message handler in consumer.py.")
-    kit.eventually(desk.numbers, has_all(orders), PROCESSED, within=kit.limit(PATIENCE), hold=0)
+    kit.eventually(desk.numbers, has_all(orders), PROCESSED, within=kit.limit(PATIENCE))
 
 
 @check("producer-first")
@@ -99,12 +95,11 @@ def producer_first(kit: Kit) -> None:
         has_all(orders),
         Text("номера в конце сообщений очереди tasks", "numbers at the end of the messages in queue tasks"),
         within=kit.limit(PATIENCE),
-        hold=0,
     )
     kit.step("Потом запустили consumer.", "Then we started the consumer.")
     kit.look("consumer.py: как он читает очередь?", "consumer.py: how does it read the queue?")
     kit.service("consumer").start()
-    kit.eventually(desk.numbers, has_all(orders), PROCESSED, within=kit.limit(PATIENCE), hold=0)
+    kit.eventually(desk.numbers, has_all(orders), PROCESSED, within=kit.limit(PATIENCE))
 
 
 @check("in-order")
@@ -161,7 +156,7 @@ def acknowledged(kit: Kit) -> None:
     )
     start_consumer(kit)
     run_producer(kit)
-    kit.eventually(desk.numbers, has_all(orders), PROCESSED, within=kit.limit(PATIENCE), hold=0)
+    kit.eventually(desk.numbers, has_all(orders), PROCESSED, within=kit.limit(PATIENCE))
     broker = kit.broker()
     unacked = Text(f"сообщений очереди {QUEUE} без подтверждения", f"unacknowledged messages of queue {QUEUE}")
     kit.eventually(lambda: broker.queues()[QUEUE].unacked, equal(0), unacked, within=kit.limit(6), hold=1.2)
