@@ -14,11 +14,11 @@ from .frame import Frame
 from .pipe import Pipe
 from .trace import Event, Trace
 from .waiting import Clock
+from .window import Window, no_holes
 from .words import Failed, Fault, Text
 
 T = TypeVar("T")
 
-MAX_EVENTS = 20_000  #: kept of one window; what is beyond counts as dropped
 _SHORTEST_STEP, _LONGEST_STEP = 0.02, 0.25
 
 
@@ -59,7 +59,7 @@ class Observing(Expecting):
 
     def trace(self, *edges: Edge, since: Mark | None = None) -> Trace:
         """Everything that the taps have seen since a mark, on these edges or on all of them."""
-        return _Window(self._pipe, self._from(since), edges).read()
+        return Window(self._pipe, self._from(since), edges).read()
 
     def seen(
         self, edge: Edge, frame: Frame, *, within: float | None = None, count: int = 1, since: Mark | None = None
@@ -214,7 +214,7 @@ class Observing(Expecting):
         Args:
             whole: what is found counts only if the window has no holes.
         """
-        window = _Window(self._pipe, self._from(since), edges)
+        window = Window(self._pipe, self._from(since), edges)
         limit = within if within is not None else self.limit(10)
         deadline, step = time.monotonic() + limit, _SHORTEST_STEP
         while True:
@@ -223,10 +223,10 @@ class Observing(Expecting):
             value = found(trace)
             if value is not None:
                 if whole:
-                    _no_holes(trace)
+                    no_holes(trace)
                 return value
             if over:
-                _no_holes(trace)
+                no_holes(trace)
                 expected, seen = missing(trace)
                 raise Failed(expected=expected, seen=seen + Text(f" (ждали {limit:.0f} с)", f" (waited {limit:.0f} s)"))
             time.sleep(step)
@@ -248,33 +248,6 @@ class Observing(Expecting):
         return probe
 
 
-class _Window:
-    """The trace after a place, read piece by piece."""
-
-    def __init__(self, pipe: Pipe, after: int, edges: Sequence[Edge]) -> None:
-        self._pipe, self._next, self._edges = pipe, after, edges
-        self._events: list[Event] = []
-        self._dropped = 0
-
-    def read(self) -> Trace:
-        """Everything up to now; an answer of the platform holds a part, so it is asked until it has caught up with now."""
-        asked = time.monotonic()
-        while True:
-            value = self._pipe.call("tap_trace", after=self._next)
-            self._next = int(value["next"])
-            self._dropped += int(value["dropped"])
-            events = [Event.read(data) for data in value["events"]]
-            for event in events:
-                if self._edges and not any(edge.carries(event) for edge in self._edges):
-                    continue
-                if len(self._events) < MAX_EVENTS:
-                    self._events.append(event)
-                else:
-                    self._dropped += 1
-            if not events or events[-1].at >= asked:
-                return Trace(self._events, self._dropped)
-
-
 def answer_after(answer: Event, needed: Sight) -> Text:
     """`ack only after worker → db: COMMIT`"""
     return Text.same(f"{answer.kind} ") + Text("только после: ", "only after ") + needed.words
@@ -282,28 +255,3 @@ def answer_after(answer: Event, needed: Sight) -> Text:
 
 def _of(trace: Trace, sight: Sight) -> Trace:
     return trace.of(sight.frame).to(sight.edge.upstream).by(sight.edge.client)
-
-
-def _no_holes(trace: Trace) -> None:
-    """Absence cannot be judged where something was not seen.
-
-    Raises:
-        Fault: events were dropped, or a conversation stopped being understood in its middle.
-        Failed: a connection never spoke the protocol of its edge.
-    """
-    if trace.dropped:
-        raise Fault(f"the taps lost {trace.dropped} events of this time, so nothing can be said about what was not seen")
-    for event in trace.of("undecoded"):
-        if [
-            e
-            for e in trace
-            if e.conn == event.conn and e.upstream == event.upstream and e.kind not in ("open", "close", "undecoded")
-        ]:
-            raise Fault(f"the tap of {event.upstream} stopped understanding connection {event.conn}, so nothing can be said")
-        raise Failed(
-            expected=Text(
-                f"{event.replica} говорит с {event.upstream} по протоколу {event.protocol}",
-                f"{event.replica} speaks {event.protocol} to {event.upstream}",
-            ),
-            seen=Text("обмен, который им не является", "traffic that is not that"),
-        )

@@ -6,15 +6,13 @@ Moods are the ways in which a real engine can disappoint its caller.
 from __future__ import annotations
 
 import asyncio
-import itertools
 import socket
-import time
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import AsyncIterator, Mapping, Sequence
 from enum import StrEnum
 
 from app.sandbox.engine import EngineError, EngineRefused, NoSuchFile, NoSuchSandbox, NoSuchService
-from app.sandbox.engines.fake_guests import FakeMember, FakeTerminal, agree, echo_lines
+from app.sandbox.engines.fake.guests import FakeMember, FakeTerminal, agree, echo_lines
+from app.sandbox.engines.fake.sandbox import FakeSandbox
 from app.sandbox.engines.revision import file_digests, workspace_revision
 from app.sandbox.engines.validation import (
     MOST_REPLICAS,
@@ -22,7 +20,6 @@ from app.sandbox.engines.validation import (
     check_files,
     check_member,
     check_spec,
-    ready_as_a_whole,
 )
 from app.sandbox.model import (
     DoctorReport,
@@ -32,12 +29,8 @@ from app.sandbox.model import (
     LogChunk,
     MemberSpec,
     SandboxSpec,
-    ServiceSpec,
     ServiceState,
-    ServiceStatus,
 )
-
-_RUNNING = {ServiceState.STARTING, ServiceState.READY, ServiceState.PAUSED}
 
 
 class Mood(StrEnum):
@@ -57,26 +50,6 @@ class EngineFull(EngineError):
     code = "engine-full"
 
 
-@dataclass(slots=True)
-class _Sandbox:
-    spec: SandboxSpec
-    files: dict[str, bytes]
-    replicas: dict[str, ServiceStatus] = field(default_factory=dict)
-    logs: dict[str, bytes] = field(default_factory=dict)
-    alive: bool = True
-    reason: str = ""
-    changed: asyncio.Event = field(default_factory=asyncio.Event)
-    members: dict[str, FakeMember] = field(default_factory=dict)
-    addresses: Iterator[int] = field(default_factory=lambda: itertools.count(10))
-    released: bool = False
-    failure: str = ""
-
-    def tell(self) -> None:
-        """Wake every watcher: each holds the event that was current when it last looked."""
-        self.changed.set()
-        self.changed = asyncio.Event()
-
-
 class FakeEngine:
     """See `app.sandbox.engine.Engine`. `script` are the log lines of every service; `delay` is in seconds."""
 
@@ -86,7 +59,7 @@ class FakeEngine:
         self.mood = mood
         self.delay = delay
         self._script = "".join(f"{line}\n" for line in script).encode()
-        self._sandboxes: dict[str, _Sandbox] = {}
+        self._sandboxes: dict[str, FakeSandbox] = {}
         self._launching: dict[str, asyncio.Lock] = {}
         self._deaths: set[asyncio.Task[None]] = set()
 
@@ -109,10 +82,10 @@ class FakeEngine:
                 raise EngineFull()
             if self.mood is Mood.SLOW:
                 await asyncio.sleep(self.delay)
-            sandbox = _Sandbox(spec, dict(spec.files))
+            sandbox = FakeSandbox(spec, self._script, never_ready=self.mood is Mood.NEVER_READY)
             self._sandboxes[spec.id] = sandbox
             for service in spec.services:
-                self._scale(sandbox, service, service.replicas)
+                sandbox.scale(service, service.replicas)
             if self.mood is Mood.DIES_LATER:
                 task = asyncio.create_task(self._die_later(sandbox))
                 self._deaths.add(task)
@@ -120,26 +93,21 @@ class FakeEngine:
 
     async def release(self, sandbox_id: str, failure: str = "") -> None:
         """See `Engine`."""
-        sandbox = self._sandbox(sandbox_id)
-        sandbox.released, sandbox.failure = True, failure
-        learners = {service.name for service in sandbox.spec.services if not service.given and service.start == "launch"}
-        for name, status in list(sandbox.replicas.items()):
-            if status.name in learners:
-                self._let_run(sandbox, name)
+        self._sandbox(sandbox_id).release(failure)
 
     async def status(self, sandbox_id: str) -> EngineStatus:
         """See `Engine`."""
-        return _status(self._sandbox(sandbox_id))
+        return self._sandbox(sandbox_id).status()
 
     async def watch(self, sandbox_id: str) -> AsyncIterator[EngineStatus]:
         """See `Engine`."""
         sandbox = self._sandbox(sandbox_id)
         changed = sandbox.changed
-        yield _status(sandbox)
+        yield sandbox.status()
         while sandbox.alive:
             await changed.wait()
             changed = sandbox.changed
-            yield _status(sandbox)
+            yield sandbox.status()
 
     async def logs(self, sandbox_id: str, service: str, offset: int = 0, limit: int = 65536) -> LogChunk:
         """See `Engine`."""
@@ -159,7 +127,7 @@ class FakeEngine:
         """`cat` answers its input, `true` and `false` what they should; everything else is not found."""
         check_environment(env or {})
         sandbox, name = self._replica(sandbox_id, service)
-        if sandbox.replicas[name].state not in _RUNNING:
+        if not sandbox.runs(name):
             raise EngineError(f"{service} does not run")
         known = {"cat": (0, stdin), "true": (0, b""), "false": (1, b"")}
         code, output = known.get(argv[0].rpartition("/")[2], (127, b""))
@@ -177,8 +145,8 @@ class FakeEngine:
     async def dial(self, sandbox_id: str, service: str, port: int, *, timeout: float = 2.0) -> socket.socket:
         """Connects to nobody when the port is the service's ready port; refused otherwise."""
         sandbox, name = self._replica(sandbox_id, service)
-        spec = _spec_of(sandbox, sandbox.replicas[name].name)
-        if spec.ready is None or spec.ready.port != port or sandbox.replicas[name].state not in _RUNNING:
+        spec = sandbox.spec_of(sandbox.replicas[name].name)
+        if spec.ready is None or spec.ready.port != port or not sandbox.runs(name):
             raise ConnectionRefusedError(f"{service}:{port}")
         ours, theirs = socket.socketpair()
         theirs.close()
@@ -217,53 +185,53 @@ class FakeEngine:
     async def start(self, sandbox_id: str, service: str) -> None:
         """See `Engine`."""
         sandbox, name = self._replica(sandbox_id, service)
-        if sandbox.replicas[name].state not in _RUNNING:
-            self._start(sandbox, name)
+        if not sandbox.runs(name):
+            sandbox.start(name)
 
     async def stop_service(self, sandbox_id: str, service: str, *, grace: float = 3.0) -> None:
         """See `Engine`."""
         sandbox, name = self._replica(sandbox_id, service)
-        if sandbox.replicas[name].state in _RUNNING:
-            _set(sandbox, name, ServiceState.STOPPED, exit_code=143, signal=15)
+        if sandbox.runs(name):
+            sandbox.set(name, ServiceState.STOPPED, exit_code=143, signal=15)
 
     async def kill(self, sandbox_id: str, service: str) -> None:
         """See `Engine`."""
         sandbox, name = self._replica(sandbox_id, service)
         status = sandbox.replicas[name]
-        if status.state not in _RUNNING:
+        if not sandbox.runs(name):
             return
-        _set(sandbox, name, ServiceState.CRASHED, exit_code=137, signal=9)
-        if _spec_of(sandbox, status.name).restart == "always":
-            self._start(sandbox, name, restarts=status.restarts + 1)
+        sandbox.set(name, ServiceState.CRASHED, exit_code=137, signal=9)
+        if sandbox.spec_of(status.name).restart == "always":
+            sandbox.start(name, restarts=status.restarts + 1)
 
     async def restart(self, sandbox_id: str, service: str) -> None:
         """See `Engine`."""
         sandbox, name = self._replica(sandbox_id, service)
-        self._start(sandbox, name)
+        sandbox.start(name)
 
     async def pause(self, sandbox_id: str, service: str) -> None:
         """See `Engine`."""
         sandbox, name = self._replica(sandbox_id, service)
-        if sandbox.replicas[name].state not in _RUNNING:
+        if not sandbox.runs(name):
             raise EngineError(f"{service} does not run")
-        _set(sandbox, name, ServiceState.PAUSED)
+        sandbox.set(name, ServiceState.PAUSED)
 
     async def resume(self, sandbox_id: str, service: str) -> None:
         """See `Engine`."""
         sandbox, name = self._replica(sandbox_id, service)
         if sandbox.replicas[name].state is ServiceState.PAUSED:
-            _set(sandbox, name, ServiceState.READY)
+            sandbox.set(name, ServiceState.READY)
 
     async def scale(self, sandbox_id: str, service: str, replicas: int) -> None:
         """See `Engine`."""
         sandbox = self._sandbox(sandbox_id)
-        self._scale(sandbox, _spec_of(sandbox, service), min(MOST_REPLICAS, max(0, replicas)))
+        sandbox.scale(sandbox.spec_of(service), min(MOST_REPLICAS, max(0, replicas)))
 
     async def stop(self, sandbox_id: str) -> None:
         """See `Engine`."""
         sandbox = self._sandboxes.pop(sandbox_id, None)
         if sandbox is not None:
-            await self._end(sandbox, "stopped")
+            await sandbox.end("stopped")
 
     async def list(self) -> Sequence[str]:
         """See `Engine`."""
@@ -286,74 +254,20 @@ class FakeEngine:
         sandbox.logs[name] += data
         sandbox.tell()
 
-    async def _die_later(self, sandbox: _Sandbox) -> None:
+    async def _die_later(self, sandbox: FakeSandbox) -> None:
         await asyncio.sleep(self.delay)
-        await self._end(sandbox, "its isolation ended")
+        await sandbox.end("its isolation ended")
 
-    @staticmethod
-    async def _end(sandbox: _Sandbox, reason: str) -> None:
-        sandbox.alive = False
-        sandbox.reason = reason
-        for member in sandbox.members.values():
-            await member.kill()
-        sandbox.tell()
-
-    def _start(self, sandbox: _Sandbox, name: str, *, restarts: int = 0) -> None:
-        state = ServiceState.STARTING if self.mood is Mood.NEVER_READY else ServiceState.READY
-        sandbox.logs[name] += self._script
-        revision = workspace_revision(file_digests(sandbox.files))
-        _set(sandbox, name, state, exit_code=None, signal=None, restarts=restarts, files_revision=revision, message="")
-
-    def _scale(self, sandbox: _Sandbox, service: ServiceSpec, count: int) -> None:
-        present = [name for name, status in sandbox.replicas.items() if status.name == service.name]
-        begun = service.start == "launch" and (service.given or sandbox.released)
-        run = begun or any(sandbox.replicas[name].state is not ServiceState.WAITING for name in present)
-        for name in present[count:]:
-            del sandbox.replicas[name]
-        for number in range(len(present) + 1, count + 1):
-            network = 2 if service.segment == "back" and sandbox.spec.two_segments else 1
-            address = f"10.98.{network}.{next(sandbox.addresses)}"
-            status = ServiceStatus(service.name, number, ServiceState.WAITING, time.time(), address=address)
-            sandbox.replicas[status.full_name] = status
-            sandbox.logs[status.full_name] = b""
-            if run:
-                self._let_run(sandbox, status.full_name)
-        sandbox.tell()
-
-    def _let_run(self, sandbox: _Sandbox, name: str) -> None:
-        if sandbox.failure and not _spec_of(sandbox, sandbox.replicas[name].name).given:
-            _set(sandbox, name, ServiceState.FAILED, message=sandbox.failure)
-        elif sandbox.replicas[name].state is ServiceState.WAITING:
-            self._start(sandbox, name)
-
-    def _sandbox(self, sandbox_id: str) -> _Sandbox:
+    def _sandbox(self, sandbox_id: str) -> FakeSandbox:
         sandbox = self._sandboxes.get(sandbox_id)
         if sandbox is None:
             raise NoSuchSandbox()
         return sandbox
 
-    def _replica(self, sandbox_id: str, service: str) -> tuple[_Sandbox, str]:
+    def _replica(self, sandbox_id: str, service: str) -> tuple[FakeSandbox, str]:
         sandbox = self._sandbox(sandbox_id)
         if not sandbox.alive:
             raise NoSuchSandbox(sandbox.reason)
         if service not in sandbox.replicas:
             raise NoSuchService(f"there is no service {service}")
         return sandbox, service
-
-
-def _spec_of(sandbox: _Sandbox, service: str) -> ServiceSpec:
-    for spec in sandbox.spec.services:
-        if spec.name == service:
-            return spec
-    raise NoSuchService(f"there is no service {service}")
-
-
-def _status(sandbox: _Sandbox) -> EngineStatus:
-    services = tuple(replace(status, log_bytes=len(sandbox.logs[name])) for name, status in sandbox.replicas.items())
-    ready = sandbox.alive and ready_as_a_whole(sandbox.spec, services)
-    return EngineStatus(sandbox.spec.id, sandbox.alive, ready, services, (), sandbox.reason)
-
-
-def _set(sandbox: _Sandbox, name: str, state: ServiceState, **changes: object) -> None:
-    sandbox.replicas[name] = replace(sandbox.replicas[name], state=state, since=time.time(), **changes)  # type: ignore[arg-type]
-    sandbox.tell()
