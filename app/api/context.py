@@ -8,7 +8,7 @@ from flask import current_app, g, request
 
 from app.accounts.model import Role, User
 from app.accounts.viewer import Viewer
-from app.content.exercise import Lang
+from app.content.text import Lang
 from app.errors import Forbidden, SignInNeeded
 from app.wiring.use_cases import UseCases
 

@@ -8,8 +8,9 @@ from app.api import schemas as s
 from app.api.context import cases, language, viewer, visitor
 from app.api.operations import operation
 from app.content.catalog import Catalog, ExerciseEntry, LessonEntry
-from app.content.exercise import Exercise, Lang
+from app.content.exercise import Exercise
 from app.content.lesson import Lesson
+from app.content.text import Lang
 from app.errors import NotFound, SignInNeeded
 
 

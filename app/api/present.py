@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from app.api import schemas as s
-from app.content.exercise import Lang
+from app.content.text import Lang
 from app.grading.report import CheckReport, Explanation, Report
 from app.grading.runs import RunView
 from app.grading.submissions import SubmissionView

@@ -20,7 +20,7 @@ def register(commands: Any) -> None:
 
 
 def _check(_arguments: argparse.Namespace, settings: Settings) -> int:
-    from app.content.catalog import load_catalog
+    from app.content.library import load_catalog
 
     catalog = load_catalog(settings.lessons_dir, settings.exercises_dir)
     for problem in (*catalog.problems, *catalog.remarks):
@@ -31,7 +31,7 @@ def _check(_arguments: argparse.Namespace, settings: Settings) -> int:
 
 
 def _schema(_arguments: argparse.Namespace, _settings: Settings) -> int:
-    from app.content.exercise import ExerciseDef
+    from app.content.exercise_def import ExerciseDef
 
     print(json.dumps(ExerciseDef.model_json_schema(), indent=2, ensure_ascii=False))
     return 0

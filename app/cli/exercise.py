@@ -68,8 +68,8 @@ def _new(arguments: argparse.Namespace, settings: Settings) -> int:
 
 
 def _check(arguments: argparse.Namespace, settings: Settings) -> int:
-    from app.content.catalog import load_catalog
     from app.content.exercise_faults import exercise_faults
+    from app.content.library import load_catalog
     from app.grading.proof import proof_state
 
     catalog = load_catalog(settings.lessons_dir, settings.exercises_dir, settings.cache_dir)

@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, StringConstraints, model_validator
 
-from app.content.exercise import Lang, Slug, Strict, Text
+from app.content.text import Lang, Slug, Strict, Text
 
 Level = Literal["easy", "medium", "hard"]
 LessonId = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]+-l[0-9]{2}$", max_length=24)]

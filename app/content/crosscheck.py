@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from graphlib import CycleError, TopologicalSorter
 
 from app.content.course import ModuleDef
-from app.content.exercise import LANGS, Exercise, ExerciseCatalog
+from app.content.exercise import Exercise, ExerciseCatalog
 from app.content.lesson import Lesson
 from app.content.source import read_yaml
+from app.content.text import LANGS
 from app.errors import ContentInvalid, Problem
 
 

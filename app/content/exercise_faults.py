@@ -8,8 +8,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from app.content.checks_source import checks_faults
-from app.content.exercise import LANGS, Exercise, read_tree
+from app.content.exercise import Exercise, read_tree
 from app.content.source import YamlSource, read_yaml
+from app.content.text import LANGS
 from app.errors import Problem
 
 ACCEPTED = 2  #: right solutions in styles that are not the author's

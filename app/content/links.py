@@ -7,8 +7,8 @@ from collections.abc import Callable
 
 from markupsafe import escape
 
-from app.content.exercise import Lang
 from app.content.markdown.words import WORDS
+from app.content.text import Lang
 
 _LINK = re.compile(r'<a href="(lesson|exercise):([a-z0-9-]+)(#[a-z0-9-]+)?"([^>]*)>(.*?)</a>', re.S)
 

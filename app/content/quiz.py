@@ -15,7 +15,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, StringConstraints, model_validator
 
-from app.content.exercise import Strict
+from app.content.text import Strict
 from app.errors import InvalidInput
 
 Sentence = Annotated[str, StringConstraints(min_length=1, max_length=1200, strip_whitespace=True)]

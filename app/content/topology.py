@@ -9,7 +9,7 @@ from app.content.source import YamlSource
 from app.errors import Problem
 
 if TYPE_CHECKING:
-    from app.content.exercise import EdgeDef, SandboxDef
+    from app.content.exercise_def import EdgeDef, SandboxDef
 
 INIT_FOLDER = "workspace/"
 #: image -> port -> what is spoken there; `tcp`, which decodes nothing, is always possible

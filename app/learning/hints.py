@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import select
 
-from app.content.exercise import Text
+from app.content.text import Text
 from app.db import Database
 from app.errors import Conflict, NotFound
 from app.grading.exercises import Exercises, find_exercise

@@ -9,7 +9,8 @@ from typing import Literal
 
 from sqlalchemy import func, select
 
-from app.content.catalog import Catalog, Library, Module
+from app.content.catalog import Catalog, Module
+from app.content.library import Library
 from app.db import Database
 from app.grading.model import Submission, SubmissionState, Verdict
 from app.grading.submissions import SubmissionLine

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from app.content.catalog import Library
+from app.content.library import Library
 from app.content.quiz import Judgement, Quiz
 from app.db import Database, now
 from app.errors import InvalidInput, NotFound

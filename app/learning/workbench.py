@@ -9,7 +9,7 @@ from typing import Literal
 
 from sqlalchemy import CompoundSelect, literal, null, select, union_all
 
-from app.content.exercise import Text
+from app.content.text import Text
 from app.db import Database
 from app.grading.model import Run, Submission, SubmissionState, Verdict
 from app.learning.drafts import Drafts, DraftView

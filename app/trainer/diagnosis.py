@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from app.content.exercise import CheckDef, ExerciseDef
+from app.content.exercise_def import CheckDef, ExerciseDef
 from app.content.proof import Proof
 from app.grading.report import CauseName, CheckReport, Report, Words
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from app.content.exercise import ExerciseDef, Text
+from app.content.exercise_def import ExerciseDef
+from app.content.text import Text
 from app.grading.report import CheckReport, Report
 from app.trainer.diagnosis import Diagnosis
 

@@ -9,7 +9,8 @@ from flask import render_template, request, session
 from markupsafe import Markup, escape
 
 from app.content.catalog import Catalog
-from app.content.lesson import Lesson, LessonText
+from app.content.lesson import Lesson
+from app.content.lesson_text import LessonText
 from app.content.quiz import Judgement
 from app.learning.lesson_page import Reader
 from app.web.context import short_name, visitor

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from app import migrate
 from app.accounts.users import Users
-from app.content.catalog import load_catalog
+from app.content.library import load_catalog
 from app.db import Database, make_engine
 from app.settings import Settings
 

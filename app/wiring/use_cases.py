@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from app.content.catalog import Catalog, Library
+from app.content.catalog import Catalog
 from app.content.exercise import Exercise
+from app.content.library import Library
 from app.db import Database
 from app.grading.proof import proof_state
 from app.grading.report import Report

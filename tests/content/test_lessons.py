@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from app.content.catalog import Catalog, Library, load_catalog
-from app.content.exercise import LANGS
+from app.content.catalog import Catalog
 from app.content.generation import ask_for_reload
+from app.content.library import Library, load_catalog
+from app.content.text import LANGS
 from app.settings import Settings
 from tests.product import TOP
 

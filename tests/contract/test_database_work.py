@@ -13,8 +13,8 @@ from sqlalchemy import event, func, select
 
 from app.accounts.model import Role
 from app.accounts.viewer import Viewer
-from app.content.catalog import Library
 from app.content.exercise import ExerciseCatalog
+from app.content.library import Library
 from app.db import Database
 from app.errors import Conflict, InvalidInput, NotFound, PlatformError, TooLarge, TooMany
 from app.grading.limits import OPEN_SUBMISSIONS

@@ -6,8 +6,8 @@ import re
 
 import pytest
 
-from app.content.exercise import Lang
 from app.content.markdown import count_words, render
+from app.content.text import Lang
 
 
 def html(source: str, lang: Lang = "en") -> str:

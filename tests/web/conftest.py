@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from app import migrate
-from app.content.catalog import Library
+from app.content.library import Library
 from app.db import Database, make_engine
 from app.settings import Settings
 from app.web.app import create_app

@@ -7,8 +7,8 @@ import shutil
 import pytest
 
 from app.accounts.model import Role, User
-from app.content.catalog import Library
 from app.content.exercise import load_exercise
+from app.content.library import Library
 from app.content.proof import proof_path
 from app.settings import CHECKOUT, Settings
 from app.web.proof_words import proof_figures

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, StringConstraints
 
 from app.api.schemas.base import In, Query
-from app.content.exercise import Lang
+from app.content.text import Lang
 
 Id = Annotated[str, StringConstraints(max_length=64)]
 Files = Annotated[dict[str, str], Field(description="editable path -> text; ≤ 64 KiB each, ≤ 256 KiB together", max_length=64)]

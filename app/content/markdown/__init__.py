@@ -15,11 +15,11 @@ from markdown.extensions.sane_lists import SaneListExtension
 from markdown.extensions.tables import TableExtension
 
 from app.content.blocks import TOKENS, Fence, QuizSource, Split, Tabs, split
-from app.content.exercise import Lang
 from app.content.markdown import figures
 from app.content.markdown.clean import clean, too_much
 from app.content.markdown.tree import Heading, Pass
 from app.content.markdown.words import WORDS
+from app.content.text import Lang
 from app.errors import Problem
 
 _PLACE = re.compile(r'<p(?: id="(?P<anchor>[a-z0-9-]+)")?>\s*' + TOKENS.pattern + r"\s*</p>|" + TOKENS.pattern)

@@ -12,8 +12,8 @@ from pygments.lexers import get_lexer_by_name
 
 from app.content.blocks import Fence, Tabs
 from app.content.code import is_parsed, is_run
-from app.content.exercise import Lang
 from app.content.markdown.words import WORDS
+from app.content.text import Lang
 
 PYTHON_VERSION = "3.13"  #: of the `python` image, which runs the lessons' code
 LANGUAGES = {

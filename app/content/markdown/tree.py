@@ -10,8 +10,8 @@ from markdown import Markdown
 from markdown.treeprocessors import Treeprocessor
 
 from app.content.blocks import TOKENS
-from app.content.exercise import Lang
 from app.content.markdown.words import WORDS
+from app.content.text import Lang
 
 CALLOUTS = ("note", "warning", "predict")
 _CALLOUT = re.compile(r"^\s*\[!([A-Z]+)\]\s*")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from app.content.exercise import Lang
+from app.content.text import Lang
 
 WORDS: dict[Lang, dict[str, str]] = {
     "ru": {

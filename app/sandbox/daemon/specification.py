@@ -5,7 +5,8 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Mapping
 
-from app.content.exercise import MAX_FILE_BYTES, MAX_WORKSPACE_BYTES, Exercise, ServiceDef
+from app.content.exercise import MAX_FILE_BYTES, MAX_WORKSPACE_BYTES, Exercise
+from app.content.exercise_def import ServiceDef
 from app.errors import InvalidInput, TooLarge
 from app.sandbox.daemon.exercises import LoadedExercise
 from app.sandbox.images.definition import ImageDefinition

@@ -9,8 +9,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field, PrivateAttr, StringConstraints, field_validator
 
-from app.content.exercise import Label, Strict, Text
+from app.content.exercise_def import Label
 from app.content.source import read_yaml
+from app.content.text import Strict, Text
 from app.errors import ContentInvalid, Problem
 from app.sandbox.model import Limits, ReadyProbe
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from app.content.exercise import CheckDef
+from app.content.exercise_def import CheckDef
 from app.sandbox import sandbox_pb2 as pb
 from app.sandbox.prober.frames import CheckFinished, ProberFault
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from app.content.exercise import EdgeDef
+from app.content.exercise_def import EdgeDef
 from app.errors import InvalidInput, PlatformError
 
 TAP_IMAGE = "tap"
