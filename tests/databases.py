@@ -1,6 +1,6 @@
 """Both databases for the same tests: SQLite in a file, and a PostgreSQL server of our own that ends with the test run.
 
-Import the fixtures into a test module: `from tests.databases import database, postgres_url  # noqa: F401`.
+The fixtures are those of the contract suite: its `conftest.py` imports them.
 """
 
 from __future__ import annotations

@@ -124,7 +124,7 @@ class DeskEngine(FakeEngine):
         self.argvs: list[tuple[str, ...]] = []
         self.restarted: list[str] = []
 
-    async def attach(self, sandbox_id: str, member: MemberSpec) -> Member:  # type: ignore[override]
+    async def attach(self, sandbox_id: str, member: MemberSpec) -> Member:
         self._sandbox(sandbox_id)
         folder = Path(tempfile.mkdtemp(prefix="soty-desk-"))
         for name, content in member.files.items():

@@ -49,7 +49,7 @@ _ids = itertools.count(1)
 def web(name: str = "web", **changes: object) -> ServiceSpec:
     """A service of /workspace/main.py that is ready when it accepts on PORT."""
     values = {"image": "python", "command": (PYTHON, "/workspace/main.py"), "ready": ReadyProbe("tcp", PORT), **changes}
-    return ServiceSpec(name=name, **values)  # type: ignore[arg-type]
+    return ServiceSpec(name=name, **values)
 
 
 def idle(name: str = "idle", code: str = "import time; time.sleep(600)", **changes: object) -> ServiceSpec:
@@ -60,7 +60,7 @@ def idle(name: str = "idle", code: str = "import time; time.sleep(600)", **chang
 def sandbox(*services: ServiceSpec, **changes: object) -> SandboxSpec:
     """A sandbox of these services with SERVER as main.py and an id that no other test uses."""
     values = {"files": {"main.py": SERVER.encode()}, "member_images": ("prober",), **changes}
-    return SandboxSpec(id=f"t{os.getpid()}-{next(_ids)}", services=services or (web(),), **values)  # type: ignore[arg-type]
+    return SandboxSpec(id=f"t{os.getpid()}-{next(_ids)}", services=services or (web(),), **values)
 
 
 async def until(

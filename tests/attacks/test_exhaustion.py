@@ -205,7 +205,7 @@ async def filled(engine: EmbeddedEngine, limits: Limits) -> tuple[list[int], lis
     spec = await launched(engine, sandbox(web(limits=limits)))
     found = json.loads(await python(engine, spec, "web", FILL, timeout=40))
     await engine.stop(spec.id)
-    return tuple(found)  # type: ignore[return-value]
+    return tuple(found)
 
 
 @attack("S13", control="filled")

@@ -100,19 +100,19 @@ def bait() -> Iterator[dict[str, object]]:
 @pytest.fixture(scope="module")
 def outside(bait: dict[str, object]) -> dict[str, list[object]]:
     """The control: from the host the listeners are reached, over both families, and names of the host are known."""
-    near = dict(list(bait["connect"].items())[:1])  # type: ignore[attr-defined]
+    near = dict(list(bait["connect"].items())[:1])
     done = subprocess.run(
         [sys.executable, "-c", PROBE, json.dumps({**bait, "connect": near, "names": ["localhost"]})],
         capture_output=True, check=True, timeout=60,
     )  # fmt: skip
-    return json.loads(done.stdout)  # type: ignore[no-any-return]
+    return json.loads(done.stdout)
 
 
 @pytest.fixture(scope="module")
 def with_rights() -> dict[str, list[object]]:
     """The control: with the rights that we take away, raw sockets open."""
     argv = jailed(sys.executable, "-c", PROBE, json.dumps({"connect": {}, "names": [], "abstract": "x"}))
-    return json.loads(subprocess.run(argv, capture_output=True, check=True, timeout=60).stdout)  # type: ignore[no-any-return]
+    return json.loads(subprocess.run(argv, capture_output=True, check=True, timeout=60).stdout)
 
 
 @attack("S09", "S20", control="outside")
@@ -270,7 +270,7 @@ def with_the_right_to() -> list[int]:
         "print([socket.create_server(('10.98.1.77', 8000)).getsockname()[1]])"
     )
     done = subprocess.run(jailed(sys.executable, "-c", code), cwd=TOP, capture_output=True, check=True, timeout=30)
-    return json.loads(done.stdout)  # type: ignore[no-any-return]
+    return json.loads(done.stdout)
 
 
 @attack("S10", control="with_the_right_to")

@@ -81,7 +81,7 @@ def outcomes(grader: LocalGrader, request: pytest.FixtureRequest) -> Iterator[di
     pool = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="sample")
     found = {}
     for item in items:
-        exercise, trial = item.callspec.params["exercise"], item.callspec.params["trial"]  # type: ignore[attr-defined]
+        exercise, trial = item.callspec.params["exercise"], item.callspec.params["trial"]
         found[exercise.id, trial.kind, trial.name] = pool.submit(attempt, grader, exercise, trial)
     yield found
     pool.shutdown(cancel_futures=True)

@@ -16,7 +16,6 @@ from app.jobs.lease import Lease, LeaseLost
 from app.jobs.model import Job, JobState
 from app.jobs.queue import MAX_FAULTS, MAX_LOST, URGENT, JobQueue, enqueue
 from app.jobs.sweeper import DEAD_AFTER, Sweeper
-from tests.databases import database, database_url, postgres_url  # noqa: F401
 
 
 @dataclass
@@ -69,7 +68,7 @@ class Office:
 
 
 @pytest.fixture
-def office(database: Database) -> Office:  # noqa: F811
+def office(database: Database) -> Office:
     listener = Listener()
     return Office(database, listener, JobQueue(database, {"grade": listener}))
 

@@ -20,7 +20,7 @@ from app.accounts.model import Role, User
 from app.db import Database, make_engine
 from app.jobs.model import Job, JobState
 from app.sandbox.row import SandboxRow
-from tests.databases import add_user, database, database_url, postgres_url  # noqa: F401
+from tests.databases import add_user
 from tests.product import TOP
 
 
@@ -40,7 +40,7 @@ def tables(url: str) -> set[str]:
     return found
 
 
-def test_migrating_up_down_and_up_again_gives_what_the_models_say(database_url: str) -> None:  # noqa: F811
+def test_migrating_up_down_and_up_again_gives_what_the_models_say(database_url: str) -> None:
     engine = make_engine(database_url)
     migrate.upgrade(engine)
     migrate.downgrade(engine, "base")
@@ -52,20 +52,20 @@ def test_migrating_up_down_and_up_again_gives_what_the_models_say(database_url: 
     assert differences(database_url) == []
 
 
-def test_a_model_that_no_migration_knows_is_noticed(database: Database, database_url: str) -> None:  # noqa: F811
+def test_a_model_that_no_migration_knows_is_noticed(database: Database, database_url: str) -> None:
     with database.transaction() as session:
         session.execute(text("DROP INDEX ix_jobs_ready"))
     assert [change[0] for change in differences(database_url)] == ["add_index"]
 
 
-def test_a_schema_from_the_future_is_refused(database: Database) -> None:  # noqa: F811
+def test_a_schema_from_the_future_is_refused(database: Database) -> None:
     with database.transaction() as session:
         session.execute(text("UPDATE alembic_version SET version_num = '9999'"))
     with pytest.raises(migrate.SchemaTooNew):
         migrate.upgrade(database.engine)
 
 
-def test_a_migration_killed_halfway_leaves_the_old_schema_and_runs_again(database_url: str) -> None:  # noqa: F811
+def test_a_migration_killed_halfway_leaves_the_old_schema_and_runs_again(database_url: str) -> None:
     script = f"""
         import os, signal
         from alembic import op
@@ -89,7 +89,7 @@ def test_a_migration_killed_halfway_leaves_the_old_schema_and_runs_again(databas
     assert differences(database_url) == []
 
 
-def test_two_that_migrate_at_the_same_time_do_it_once(database_url: str) -> None:  # noqa: F811
+def test_two_that_migrate_at_the_same_time_do_it_once(database_url: str) -> None:
     argv = [sys.executable, "-m", "app.migrate"]
     environment = {**os.environ, "SOTY_DATABASE_URL": database_url.replace("+psycopg", "")}
     both = [subprocess.Popen(argv, cwd=TOP, env=environment, stdout=subprocess.DEVNULL) for _ in range(2)]
@@ -97,7 +97,7 @@ def test_two_that_migrate_at_the_same_time_do_it_once(database_url: str) -> None
     assert differences(database_url) == []
 
 
-def test_a_subject_has_one_open_job_and_may_have_many_closed_ones(database: Database) -> None:  # noqa: F811
+def test_a_subject_has_one_open_job_and_may_have_many_closed_ones(database: Database) -> None:
     with database.transaction() as session:
         session.add_all(
             Job(kind="grade", subject_id="s", state=state) for state in (JobState.DONE, JobState.DEAD, JobState.QUEUED)
@@ -106,7 +106,7 @@ def test_a_subject_has_one_open_job_and_may_have_many_closed_ones(database: Data
         session.add(Job(kind="grade", subject_id="s", state=JobState.LEASED))
 
 
-def test_a_learner_has_one_practice_sandbox_until_it_is_told_to_stop(database: Database) -> None:  # noqa: F811
+def test_a_learner_has_one_practice_sandbox_until_it_is_told_to_stop(database: Database) -> None:
     owner = add_user(database)
     row = {"owner_id": owner, "exercise_id": "e", "content_hash": "h"}
     with database.transaction() as session:
@@ -115,9 +115,9 @@ def test_a_learner_has_one_practice_sandbox_until_it_is_told_to_stop(database: D
         session.add(SandboxRow(**row))
 
 
-def test_words_and_times_come_back_as_they_were_meant(database: Database) -> None:  # noqa: F811
+def test_words_and_times_come_back_as_they_were_meant(database: Database) -> None:
     add_user(database)
     with database.read() as session:
         user = session.scalars(select(User)).one()
     assert user.role is Role.LEARNER
-    assert user.created_at.utcoffset().total_seconds() == 0  # type: ignore[union-attr]
+    assert user.created_at.utcoffset().total_seconds() == 0

@@ -26,7 +26,7 @@ from app.learning.classroom import Classroom
 from app.learning.drafts import KEPT_POINTS, DraftChanged, Drafts, keep_submitted
 from app.learning.home import Homes
 from app.settings import Settings
-from tests.databases import add_user, database, database_url, postgres_url  # noqa: F401
+from tests.databases import add_user
 from tests.desk import write_exercise
 
 
@@ -37,17 +37,17 @@ def exercises(tmp_path: Path) -> ExerciseCatalog:
 
 
 @pytest.fixture
-def submissions(database: Database, exercises: ExerciseCatalog) -> Submissions:  # noqa: F811
+def submissions(database: Database, exercises: ExerciseCatalog) -> Submissions:
     return Submissions(database, exercises, PollingDoorbell(), keep_submitted)
 
 
 @pytest.fixture
-def drafts(database: Database, exercises: ExerciseCatalog) -> Drafts:  # noqa: F811
+def drafts(database: Database, exercises: ExerciseCatalog) -> Drafts:
     return Drafts(database, exercises)
 
 
 @pytest.fixture
-def anna(database: Database) -> str:  # noqa: F811
+def anna(database: Database) -> str:
     return add_user(database)
 
 
@@ -71,25 +71,25 @@ def at_once(count: int, act: Callable[[int], Any]) -> list[Any]:
     return outcomes
 
 
-def count(database: Database, model: Any) -> int:  # noqa: F811
+def count(database: Database, model: Any) -> int:
     with database.read() as session:
         return session.scalar(select(func.count()).select_from(model)) or 0
 
 
 class TestSubmitting:
-    def test_the_snapshot_and_its_job_are_there_together(self, database: Database, submissions: Submissions, anna: str) -> None:  # noqa: F811
+    def test_the_snapshot_and_its_job_are_there_together(self, database: Database, submissions: Submissions, anna: str) -> None:
         view = submissions.submit(anna, "echo", {"main.py": "print(1)\n"})
         assert (view.state, view.files, count(database, Job)) == ("queued", {"main.py": "print(1)\n"}, 1)
         assert submissions.view(Viewer(anna), view.id).position == 1
 
-    def test_twenty_at_once_with_one_key_are_one(self, database: Database, submissions: Submissions, anna: str) -> None:  # noqa: F811
+    def test_twenty_at_once_with_one_key_are_one(self, database: Database, submissions: Submissions, anna: str) -> None:
         views = at_once(20, lambda _: submissions.submit(anna, "echo", {"main.py": "x"}, "key"))
         assert len({view.id for view in views}) == 1
         assert (count(database, Submission), count(database, Job)) == (1, 1)
 
     def test_a_key_means_one_set_of_files_of_one_learner_and_exercise(
         self,
-        database: Database,  # noqa: F811
+        database: Database,
         submissions: Submissions,
         anna: str,
     ) -> None:
@@ -99,7 +99,7 @@ class TestSubmitting:
         assert caught.value.code == "idempotency-key-reused"
         submissions.submit(add_user(database, "boris"), "echo", {"main.py": "two"}, "key")
 
-    def test_fifty_at_once_never_exceed_the_cap(self, database: Database, submissions: Submissions, anna: str) -> None:  # noqa: F811
+    def test_fifty_at_once_never_exceed_the_cap(self, database: Database, submissions: Submissions, anna: str) -> None:
         outcomes = at_once(12, lambda number: submissions.submit(anna, "echo", {"main.py": f"print({number})"}))
         refused = [outcome for outcome in outcomes if isinstance(outcome, TooMany)]
         assert len(outcomes) - len(refused) == OPEN_SUBMISSIONS == count(database, Submission)
@@ -131,7 +131,7 @@ class TestSubmitting:
 
     def test_other_learners_submissions_do_not_exist_except_for_those_who_review(
         self,
-        database: Database,  # noqa: F811
+        database: Database,
         submissions: Submissions,
         anna: str,
     ) -> None:
@@ -186,7 +186,7 @@ class TestDrafts:
         submissions.submit(anna, "echo", {"main.py": "handed in"})
         assert [point.reason for point in drafts.restore_points(anna, "echo")] == ["submit"]
 
-    def test_points_of_others_cannot_be_restored(self, database: Database, drafts: Drafts, anna: str) -> None:  # noqa: F811
+    def test_points_of_others_cannot_be_restored(self, database: Database, drafts: Drafts, anna: str) -> None:
         drafts.save(anna, "echo", {"main.py": "secret"}, 0)
         drafts.reset(anna, "echo")
         with pytest.raises(NotFound):
@@ -195,7 +195,7 @@ class TestDrafts:
 
 class TestOverviews:
     @contextmanager
-    def statements(self, database: Database) -> Iterator[list[str]]:  # noqa: F811
+    def statements(self, database: Database) -> Iterator[list[str]]:
         seen: list[str] = []
 
         def note(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
@@ -207,7 +207,7 @@ class TestOverviews:
 
     def test_the_number_of_statements_does_not_grow_with_the_class(
         self,
-        database: Database,  # noqa: F811
+        database: Database,
         submissions: Submissions,
         tmp_path: Path,
     ) -> None:
@@ -224,7 +224,7 @@ class TestOverviews:
             assert len(homes.of(people[0]).waiting) == 1
         assert len(seen) == 5
 
-    def test_search_takes_wildcards_literally_and_pages_are_bounded(self, database: Database) -> None:  # noqa: F811
+    def test_search_takes_wildcards_literally_and_pages_are_bounded(self, database: Database) -> None:
         add_user(database, "anna_k")
         add_user(database, "annaxk")
         classroom = Classroom(database)

@@ -219,7 +219,7 @@ class TestGrading:
         view = school.settled(handed_in.id)
         assert (view.verdict, view.score) == ("failed", 0)
         assert view.report is not None
-        assert view.report.check("first").message.get("en").seen == "Nothing."  # type: ignore[union-attr]
+        assert view.report.check("first").message.get("en").seen == "Nothing."
 
     def test_what_was_unusual_stands_in_the_audit_log_and_nowhere_else(self, school: School) -> None:
         school.checks("say(type='signal', kind='answer-too-large'); say(type='signal', kind='answer-too-large'); " + PASSES)

@@ -48,7 +48,7 @@ class RabbitMq:
     def probe(self, *, behind_tap: bool = False) -> Broker:
         info = ServiceInfo("127.0.0.1", "rabbitmq", learner=False)
         options = {"behind_tap": behind_tap, "port": self.management}
-        return Broker(info, PASSWORD, [], SilentPlatform(), Clock(2), **options)  # type: ignore[arg-type]
+        return Broker(info, PASSWORD, [], SilentPlatform(), Clock(2), **options)
 
     @contextmanager
     def learner(self) -> Iterator[Any]:

@@ -134,7 +134,7 @@ class TestStreams:
                 opened.append(await terminal(*arguments, **options))
                 return opened[-1]
 
-            engine.terminal = remembered  # type: ignore[method-assign]
+            engine.terminal = remembered
             socket = await page.open(Kind.TERMINAL, sandbox.id, "web", rows=30, cols=100)
             await socket.send_bytes("привет\x03".encode())
             echoed = b""
@@ -345,7 +345,7 @@ def test_a_reader_that_does_not_read_makes_the_writer_wait(tmp_path: Path) -> No
             pages += 1
             return await logs(*arguments, **options)
 
-        engine.logs = counted  # type: ignore[method-assign]
+        engine.logs = counted
         await page.open(Kind.LOGS, sandbox.id, "web")
         # When some time has passed, then only what fits into the buffers on the way was fetched
         await asyncio.sleep(1.0)

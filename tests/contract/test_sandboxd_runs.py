@@ -210,7 +210,7 @@ say(type="note", kind="fault", ru="да", en=json.dumps(seen))
         assert refused.value.code == "checks-running"
         with pytest.raises(Conflict):
             list(daemon.client.run(sandbox.id, seed=8, timeout=20))
-        events.close()  # type: ignore[attr-defined]
+        events.close()
         eventually("the prober is gone", lambda: daemon.engine.guests[-1].returncode is not None, within=5)
         daemon.until(sandbox.id, lambda now: not now.checks_running)
         assert finished(daemon.run(sandbox.id)).verdict == "passed"

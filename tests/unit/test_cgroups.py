@@ -46,7 +46,7 @@ class KernelLike:
 
         def mkdir_path(self: Path, *rest: object, **options: object) -> None:
             new = not self.exists()
-            plain_path(self, *rest, **options)  # type: ignore[arg-type]
+            plain_path(self, *rest, **options)
             if new:
                 fill(self)
 

@@ -52,7 +52,7 @@ def test_every_mutant_is_recognised_or_nothing_is_said(exercise: Exercise, mutan
 def test_a_good_part_of_the_mutants_is_recognised() -> None:
     """The thresholds are worth something: at least those that no other solution's failures look like."""
     named = [
-        diagnose(report(e, *m.fails, features=tuple(m.features)), e.definition, proof_of(e)).mistake == m.id  # type: ignore[union-attr]
+        diagnose(report(e, *m.fails, features=tuple(m.features)), e.definition, proof_of(e)).mistake == m.id
         for e, m in mutants()
     ]
     alone = [sum(other.fails == m.fails for other in known_mistakes(proof_of(e))) == 1 for e, m in mutants()]

@@ -84,7 +84,7 @@ def test_a_crash_that_the_service_does_not_survive_names_its_point() -> None:
 
 def test_a_service_that_fails_undisturbed_is_not_crashed() -> None:
     shop = Shop(2)
-    shop.invariant = lambda order: (_ for _ in ()).throw(Failed(expected=Text.same("x"), seen=Text.same("y")))  # type: ignore[method-assign]
+    shop.invariant = lambda order: (_ for _ in ()).throw(Failed(expected=Text.same("x"), seen=Text.same("y")))
     with pytest.raises(Failed):
         tried(shop)
     assert not shop.platform.rules

@@ -28,7 +28,7 @@ def public(thing: object) -> set[str]:
     return {
         name
         for name, value in found
-        if not name.startswith("_") and name not in NOT_FOR_AUTHORS and (not here or value.__module__ == thing.__name__)  # type: ignore[attr-defined]
+        if not name.startswith("_") and name not in NOT_FOR_AUTHORS and (not here or value.__module__ == thing.__name__)
     }
 
 

@@ -98,7 +98,7 @@ def test_an_operation_is_unknown_when_it_breaks_off_and_ok_when_it_ends() -> Non
         operation.outcome = "failed"
     with pytest.raises(ZeroDivisionError), history.sending("A-4"):
         _ = 1 / 0
-    assert [history.values(outcome) for outcome in ("ok", "failed", "unknown")] == [["A-1"], ["A-3"], ["A-2", "A-4"]]  # type: ignore[arg-type]
+    assert [history.values(outcome) for outcome in ("ok", "failed", "unknown")] == [["A-1"], ["A-3"], ["A-2", "A-4"]]
 
 
 # --- words -----------------------------------------------------------------------------------------------------------

@@ -127,8 +127,8 @@ def test_a_lost_ack_leaves_its_deliveries_waiting() -> None:
         delivery = deliver(1, "c", tag, "tasks")
         reading.feed("down", delivery + b"".join(content(1, b"x")))
     pieces: list[object] = []
-    reading.decoder.feed("up", ack(1, 1), 0, pieces)  # type: ignore[arg-type]
-    reading.decoder.lost(pieces[0].events)  # type: ignore[attr-defined]
+    reading.decoder.feed("up", ack(1, 1), 0, pieces)
+    reading.decoder.lost(pieces[0].events)
     reading.feed("up", ack(1, 2, multiple=True))
     assert of(reading, "ack")[0]["ids"] == ["5.1.1", "5.1.2"]
 
@@ -144,8 +144,8 @@ def test_copies_travel_on_a_channel_of_their_own() -> None:
     answers: list[object] = []
     decoder.feed(
         "down", method(2047, (20, 11), b"\0\0\0\0") + method(2047, (20, 40), b"\1\x94" + short("no") + bytes(4)), 0, answers
-    )  # type: ignore[arg-type]
-    assert {piece.key for piece in answers} == {2047}  # type: ignore[attr-defined]
+    )
+    assert {piece.key for piece in answers} == {2047}
     assert Copies(decoder).of(unit).startswith(method(2047, (20, 41)) + method(2047, OPEN, b"\0"))
 
 

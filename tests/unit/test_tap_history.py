@@ -77,7 +77,7 @@ def test_both_ends_of_a_stretch_are_kept_and_the_rest_is_counted() -> None:
 
 
 def test_a_rule_that_acts_for_ever_keeps_an_answer_that_fits_the_pipe() -> None:
-    rule = Rule("r1", None, Compound(), None, None)  # type: ignore[arg-type]
+    rule = Rule("r1", None, Compound(), None, None)
     for n in range(KEPT + 500):
         rule.fired(event(float(n), body="x" * 512))
     fired, events = asyncio.run(rule.reach(1, 0))

@@ -15,7 +15,10 @@ from app.db import Database, make_engine
 from app.settings import Settings
 from app.web.app import create_app
 from app.wiring.use_cases import use_cases
+from tests.web.browser import chromium, url
 from tests.web.site import Site
+
+__all__ = ["chromium", "url"]
 
 
 @pytest.fixture(scope="session")

@@ -51,7 +51,7 @@ class Browser:
 
     def page_csrf(self, path: str = "/sign-up") -> str:
         """The token that a page carries for this browser."""
-        return re.search(r'name="csrf-token" content="([^"]+)"', self.get(path).text)[1]  # type: ignore[index]
+        return re.search(r'name="csrf-token" content="([^"]+)"', self.get(path).text)[1]
 
     def post(self, path: str, **fields: str) -> TestResponse:
         """Send a form as a page would."""

@@ -51,7 +51,7 @@ def test_a_profile_takes_no_field_that_it_does_not_show(site: Site, extra: str) 
 def test_a_token_is_shown_once_and_opens_the_api(site: Site) -> None:
     browser = site.signed_in(site.person("Анна"))
     page = browser.post("/profile/tokens", label="laptop").text
-    token = re.search(r'id="new-token"[^>]*>([^<]+)<', page)[1]  # type: ignore[index]
+    token = re.search(r'id="new-token"[^>]*>([^<]+)<', page)[1]
     assert token.startswith("soty_")
     assert token not in browser.get("/profile").text
     assert "laptop" in browser.get("/profile").text

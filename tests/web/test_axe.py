@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from playwright.sync_api import Browser, Page
 
@@ -9,9 +11,10 @@ from app.accounts.model import Role
 from app.db import new_id
 from app.sandbox.model import SandboxState
 from app.sandbox.row import SandboxRow
+from tests.product import free_port
+from tests.web.browser import AXE
 from tests.web.classroom import EXERCISE, handed_in, has_read, learners
 from tests.web.site import Site
-from tests.web.test_lessons_browser import AXE, chosen, chromium, url  # noqa: F401 - fixtures
 
 pytestmark = pytest.mark.browser
 GUEST = (
@@ -48,6 +51,11 @@ RULES = {
 
 
 @pytest.fixture
+def chosen() -> dict[str, Any]:
+    return {"port": free_port()}
+
+
+@pytest.fixture
 def people(site: Site) -> dict[str, str]:
     """A class with something on every page; what the addresses above name."""
     anna, *_ = learners(site, "Anna", "Александра-Виктория Константинопольская", "Maximilian Featherstonehaugh-Cholmondele")
@@ -65,7 +73,7 @@ def people(site: Site) -> dict[str, str]:
 
 def opened(browser: Browser, base: str, token: str, scheme: str) -> Page:
     """A page of a browser that is signed in where there is a token."""
-    context = browser.new_context(locale="en-US", color_scheme=scheme, reduced_motion="reduce")  # type: ignore[arg-type]
+    context = browser.new_context(locale="en-US", color_scheme=scheme, reduced_motion="reduce")
     if token:
         context.add_cookies([{"name": "soty_session", "value": token, "url": base}])
     page = context.new_page()
@@ -78,7 +86,7 @@ def opened(browser: Browser, base: str, token: str, scheme: str) -> Page:
     ("who", "paths"), [("GUEST", GUEST), ("LEARNER", LEARNER), ("ADMIN", ADMIN)], ids=["guest", "learner", "admin"]
 )
 def test_axe_finds_nothing_on_any_page(
-    chromium: Browser, url: str, people: dict[str, str], who: str, paths: tuple[str, ...], scheme: str  # noqa: F811
+    chromium: Browser, url: str, people: dict[str, str], who: str, paths: tuple[str, ...], scheme: str
 ) -> None:  # fmt: skip
     page = opened(chromium, url, people[who], scheme)
     faults = {}
@@ -93,7 +101,7 @@ def test_axe_finds_nothing_on_any_page(
 
 
 @pytest.mark.parametrize("width", [320, 768])
-def test_no_page_scrolls_sideways(chromium: Browser, url: str, people: dict[str, str], width: int) -> None:  # noqa: F811
+def test_no_page_scrolls_sideways(chromium: Browser, url: str, people: dict[str, str], width: int) -> None:
     wide = []
     for who, paths in (("GUEST", GUEST), ("LEARNER", LEARNER), ("ADMIN", ADMIN)):
         page = opened(chromium, url, people[who], "light")

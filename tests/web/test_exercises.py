@@ -215,7 +215,7 @@ def test_only_images_that_the_exercise_needs_are_waited_for(site: Site) -> None:
     exercise = site.cases.catalog.exercise(QUEUE)
     assert exercise is not None
     daemon = _Sandboxd(agent="ready", prober="ready", python="building", rabbitmq="missing", postgres="building")
-    waits = ImageWaits(daemon)  # type: ignore[arg-type]
+    waits = ImageWaits(daemon)
     assert [wait.name for wait in waits.of(exercise)] == ["python", "rabbitmq"]
     daemon.states |= {"python": "ready", "rabbitmq": "ready"}
     assert waits.of(exercise) == ()
@@ -227,4 +227,4 @@ def test_only_images_that_the_exercise_needs_are_waited_for(site: Site) -> None:
     assert tapped.definition.sandbox.edges
     daemon.states |= {"tap": "building"}
     assert [wait.name for wait in waits.of(tapped)] == ["tap"], "its upstreams cannot be reached without a tap"
-    assert ImageWaits(_Sandboxd()).of(exercise) == (), "a silent sandboxd blocks nothing"  # type: ignore[arg-type]
+    assert ImageWaits(_Sandboxd()).of(exercise) == (), "a silent sandboxd blocks nothing"

@@ -2,49 +2,24 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
-from werkzeug.serving import make_server
+from playwright.sync_api import Browser, Page
 
-from tests.product import TOP, free_port
+from tests.product import free_port
+from tests.web.browser import AXE
 from tests.web.site import Site
 
 pytestmark = pytest.mark.browser
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
 LESSON = "/lessons/m01-l01"
 SINGLE, ORDER = "#quiz-m01-l01-q2", "#quiz-m01-l01-q3"
-AXE = TOP / "node_modules" / "axe-core" / "axe.min.js"
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    if not Path("/usr/bin/chromium").exists():
-        pytest.skip("needs /usr/bin/chromium")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=FLAGS)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture
 def chosen() -> dict[str, Any]:
     return {"port": free_port()}
-
-
-@pytest.fixture
-def url(site: Site) -> Iterator[str]:
-    """The application behind a real socket."""
-    server = make_server("127.0.0.1", site.settings.port, site.app, threaded=True)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield site.settings.base_url
-    server.shutdown()
-    thread.join()
 
 
 @pytest.fixture
@@ -133,7 +108,7 @@ def test_nothing_scrolls_sideways_but_boxes_of_their_own(page: Page, url: str, w
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_nothing(page: Page, url: str, scheme: str) -> None:
-    page.emulate_media(color_scheme=scheme, reduced_motion="reduce")  # type: ignore[arg-type]
+    page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
     for path in (LESSON, "/lessons/m01-l09", "/lessons/m04-l01", "/course"):
         page.goto(url + path)
         if path == LESSON:

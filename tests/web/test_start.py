@@ -25,7 +25,7 @@ def home(browser: Browser, lang: str = "en") -> str:
 
 def next_step(page: str) -> str:
     """Title of the one large step."""
-    return re.search(r'<h2 id="next">(.*?)</h2>', page, re.S)[1]  # type: ignore[index]
+    return re.search(r'<h2 id="next">(.*?)</h2>', page, re.S)[1]
 
 
 @BOTH
@@ -36,7 +36,7 @@ def test_a_guest_reads_figures_of_the_real_course(site: Site, lang: str) -> None
     assert str(len(catalog.lessons)) in page
     assert str(len(catalog.order)) in page
     assert f"/exercises/{FIRST_QUEUE}" in page
-    mutant = catalog.exercise(FIRST_QUEUE).definition.mutants[0]  # type: ignore[union-attr]
+    mutant = catalog.exercise(FIRST_QUEUE).definition.mutants[0]
     assert mutant.why.get(lang) in page
     for module in catalog.modules:
         assert module.title.get(lang).replace("&", "&amp;") in page
@@ -45,7 +45,7 @@ def test_a_guest_reads_figures_of_the_real_course(site: Site, lang: str) -> None
 def test_the_drawn_system_is_the_exercises_own(site: Site) -> None:
     page = home(site.browser())
     drawn = set(re.findall(r"<code>([\w-]+)</code>", page[page.index("system-list") : page.index("</figure>")]))
-    assert drawn == set(site.cases.catalog.exercise(FIRST_QUEUE).definition.sandbox.services)  # type: ignore[union-attr]
+    assert drawn == set(site.cases.catalog.exercise(FIRST_QUEUE).definition.sandbox.services)
 
 
 def test_the_start_page_asks_the_database_nothing(site: Site) -> None:

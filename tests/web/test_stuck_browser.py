@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from app.accounts.model import Role
 from tests.journeys.screens import FOLDER, screenshots
+from tests.product import free_port
+from tests.web.browser import AXE
 from tests.web.site import Site
 from tests.web.test_golden_verdicts import EVENTS, failed, stored
-from tests.web.test_lessons_browser import AXE, chosen, chromium, url  # noqa: F401 - fixtures
 from tests.web.test_series import series
 
 pytestmark = pytest.mark.browser
@@ -18,7 +21,12 @@ SCHEMES = ("light", "dark")
 
 
 @pytest.fixture
-def page(site: Site, chromium: Browser, url: str) -> Page:  # noqa: F811
+def chosen() -> dict[str, Any]:
+    return {"port": free_port()}
+
+
+@pytest.fixture
+def page(site: Site, chromium: Browser, url: str) -> Page:
     """The workbench of somebody whose submission has failed."""
     anna = site.person("anna")
     report = failed()
@@ -75,7 +83,7 @@ def test_an_objection_is_sent_from_the_panel_and_a_refusal_says_why(page: Page) 
     expect(panel).to_contain_text("waits for an answer")
 
 
-def test_messages_are_filtered_by_connection(page: Page, url: str) -> None:  # noqa: F811
+def test_messages_are_filtered_by_connection(page: Page, url: str) -> None:
     page.goto(url + str(page.locator("#attempt .attempt-head a").get_attribute("href")))
     page.locator(".trace > summary").click()
     rows = page.locator(".trace-table tbody tr:visible")
@@ -85,7 +93,7 @@ def test_messages_are_filtered_by_connection(page: Page, url: str) -> None:  # n
 
 
 @pytest.mark.parametrize("language", ["en", "ru"])
-def test_it_looks_as_it_should(site: Site, page: Page, url: str, language: str) -> None:  # noqa: F811
+def test_it_looks_as_it_should(site: Site, page: Page, url: str, language: str) -> None:
     """Pictures for people in `var/screens`; axe in both themes and the width for us."""
     anna = site.accounts.users.named("anna")
     page.context.add_cookies([{"name": "lang", "value": language, "url": url}])
@@ -111,7 +119,7 @@ def test_it_looks_as_it_should(site: Site, page: Page, url: str, language: str) 
 
 def looked(page: Page, name: str) -> None:
     for scheme in SCHEMES:
-        page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+        page.emulate_media(color_scheme=scheme)
         assert faults(page) == [], f"{name} {scheme}"
     screenshots(page, name)
     page.screenshot(path=FOLDER / f"{name}-whole.png", full_page=True)
