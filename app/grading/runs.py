@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import secrets
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from sqlalchemy import select
@@ -39,6 +39,7 @@ class RunView:
     user_id: str
     exercise_id: str
     sandbox_id: str
+    files: dict[str, str] = field(repr=False)
     only: tuple[str, ...]
     state: SubmissionState
     verdict: Verdict | None
@@ -124,6 +125,7 @@ def run_view(row: Run) -> RunView:
         user_id=row.user_id,
         exercise_id=row.exercise_id,
         sandbox_id=row.sandbox_id,
+        files=json.loads(row.files),
         only=tuple(json.loads(row.only)),
         state=row.state,
         verdict=row.verdict,

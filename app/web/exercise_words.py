@@ -18,7 +18,7 @@ STAGES: Mapping[str, str] = {
     "taps": N_("The taps stand on the connections"), "init": N_("The given services are filled"),
     "ready": N_("The services start"), "reset": N_("Everything starts anew"), "attach": N_("The checks connect"),
     "calibrate": N_("This machine's pace is measured"), "checks": N_("Checks"), "report": N_("The report is written"),
-    "launch": N_("A fresh sandbox"), "done": N_("Done"),
+    "launch": N_("A fresh sandbox"), "own-sandbox": N_("Your sandbox"), "done": N_("Done"),
 }  # fmt: skip
 IMAGE_STEPS: Mapping[str, str] = {
     "waiting": N_("its turn has not come"), "lists": N_("looking up packages"), "download": N_("downloading packages"),

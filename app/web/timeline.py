@@ -77,7 +77,7 @@ def timeline(report: Report) -> Timeline:
     found: list[Part] = []
     at = 0.0
     for stage in before:
-        found.append(Part(stage_words(stage.name), "", "", at, stage.seconds, parts=_inside(stage.name, report.stages)))
+        found.append(Part(_stage(stage, before), "", "", at, stage.seconds, parts=_inside(stage.name, report.stages)))
         at += stage.seconds
     offset = at - since_prober  # from the prober's clock to ours
     for check in report.checks:
@@ -100,7 +100,7 @@ def running(progress: Progress, exercise: Exercise | None, only: Collection[str]
     """
     stages = [StageReport(stage.name, stage.seconds) for stage in progress.stages]
     outer = [stage for stage in stages if _outer(stage)]
-    found = [Part(stage_words(stage.name), "", "", None, stage.seconds, parts=_inside(stage.name, stages)) for stage in outer]
+    found = [Part(_stage(stage, outer), "", "", None, stage.seconds, parts=_inside(stage.name, stages)) for stage in outer]
     ended = {check.id: check for check in progress.checks}
     for check in exercise.definition.checks.items if exercise else ():
         if only and check.id not in only:
@@ -115,6 +115,12 @@ def running(progress: Progress, exercise: Exercise | None, only: Collection[str]
         else:
             found.append(Part(title, check.id, "waiting", None, 0.0))
     return Timeline(tuple(found), sum(part.seconds for part in found))
+
+
+def _stage(stage: StageReport, stages: Sequence[StageReport]) -> str:
+    """Its name; a run that waited for no place has the learner's own sandbox."""
+    own = stage.name == "sandbox" and all(other.name != "queued" for other in stages)
+    return stage_words("own-sandbox" if own else stage.name)
 
 
 def _outer(stage: StageReport) -> bool:

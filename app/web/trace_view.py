@@ -80,7 +80,10 @@ _FLAGS = ("no_ack", "redelivered", "persistent", "mandatory", "multiple", "reque
 
 
 def _about(event: Event) -> str:
-    values = [str(event[name]) for name in _NAMES if event.get(name) not in (None, "")]
+    named = [str(event[name]) for name in _NAMES if event.get(name) not in (None, "")]
+    values = list(dict.fromkeys(named))  # a queue's name is its routing key as a rule
+    if "prefetch" in event:
+        values.append(f"prefetch {event['prefetch']}")
     flags = [name for name in _FLAGS if event.get(name) is True]
     body = str(event.get("body", ""))[:80]
     return " ".join([*values, *flags, *([f"“{body}”"] if body else [])])

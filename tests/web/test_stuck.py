@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import replace
 from html import unescape
@@ -11,8 +12,8 @@ from sqlalchemy import update
 
 from app.accounts.model import Role, User
 from app.db import now
-from app.grading.model import Submission, SubmissionState, Verdict
-from app.grading.report import CheckReport, Explanation, Message, Report, Words
+from app.grading.model import Run, Submission, SubmissionState, Verdict
+from app.grading.report import CheckReport, Explanation, Message, Report, StageReport, Words
 from app.grading.trace import Trace, packed
 from tests.web.site import Browser, Site
 
@@ -47,6 +48,19 @@ def graded(site: Site, user: User, report: Report) -> str:
     with site.cases.database.transaction() as session:
         session.execute(update(Submission).where(Submission.id == sent.id).values(**values))
     return sent.id
+
+
+def tried(site: Site, user: User, report: Report, files: dict[str, str]) -> str:
+    """A trial on the learner's own sandbox with this report; its id."""
+    run = Run(
+        user_id=user.id, exercise_id=QUEUE, sandbox_id="s" * 20, files=json.dumps(files), seed=report.seed,
+        state=SubmissionState.GRADED, verdict=Verdict(report.verdict), finished_at=now(), report=report.to_json(),
+        traces=packed(report.traces),
+    )  # fmt: skip
+    with site.cases.database.transaction() as session:
+        session.add(run)
+        session.flush()
+        return run.id
 
 
 def words(html: str) -> str:
@@ -84,6 +98,27 @@ def test_messages_of_a_failed_check_are_listed_as_text_and_those_of_a_passed_one
     assert "<script>alert" not in page
     assert "consumer → to rabbitmq publish “<script>alert(1)</script>”" in words(page)
     assert "bind" not in words(page)
+
+
+def test_a_message_says_once_where_it_goes_and_how_many_are_let_through(site: Site, browser: Browser, anna: User) -> None:
+    common = {"at": 1.0, "conn": 1, "from": "worker", "to": "rabbitmq"}
+    events = (
+        {**common, "dir": "up", "kind": "qos", "prefetch": 1},
+        {**common, "dir": "up", "kind": "qos", "prefetch": 0},
+        {**common, "dir": "down", "kind": "deliver", "queue": "tasks", "routing_key": "tasks", "no_ack": True},
+    )
+    report = failed("in-order", traces=(Trace("in-order", events),))
+    page = words(browser.get(f"/submissions/{graded(site, anna, report)}").text)
+    assert "qos prefetch 1" in page
+    assert "qos prefetch 0" in page
+    assert "deliver tasks no_ack" in page
+
+
+def test_a_trial_has_the_learners_own_sandbox_and_no_fresh_one(site: Site, browser: Browser, anna: User) -> None:
+    report = replace(failed("in-order"), stages=(StageReport("sandbox", 0.1), StageReport("reset", 2.0)))
+    page = words(browser.get(f"/runs/{tried(site, anna, report, {})}").text)
+    assert "Your sandbox" in page
+    assert "A fresh sandbox" not in page
 
 
 def test_lists_never_load_what_the_taps_saw(site: Site, browser: Browser, anna: User) -> None:
@@ -165,6 +200,19 @@ def test_an_objection_reaches_the_instructors_with_its_evidence_and_the_answer_c
     assert "Nobody waits for an answer." in teacher.get("/panel/objections").text
     assert "You are right, it is mended." in browser.get(f"{PAGE}/stuck").text
     assert [deed for deed in site.audit() if deed.startswith("objection")] == ["objection.answer", "objection.make"]
+
+
+def test_an_objection_to_a_trial_brings_its_files_too(site: Site, browser: Browser, anna: User) -> None:
+    """A trial has no page in the panel: what was tried stands beside the objection."""
+    run = tried(site, anna, failed("in-order"), {"consumer.py": "print('<i>tried</i>')"})
+    fields = {"kind": "run", "attempt": run, "check": "in-order", "message": "See my file."}
+    assert browser.post(f"{PAGE}/objections", **fields).status_code == 303
+    teacher = site.signed_in(site.person("Teacher", Role.INSTRUCTOR))
+    place = re.search(r"/panel/objections/\w{20}", teacher.get("/panel/objections").text)
+    assert place
+    page = teacher.get(place[0]).text
+    assert "<i>tried</i>" not in page
+    assert "consumer.py print('<i>tried</i>')" in words(page)
 
 
 def test_an_objection_is_bounded_and_about_a_failed_check_of_ones_own(site: Site, browser: Browser, anna: User) -> None:

@@ -39,8 +39,8 @@ def objection(objection_id: str) -> str:
 
 @blueprint.post("/objections/<objection_id>/answer")
 def answer_objection(objection_id: str) -> Any:
-    """Answer; the learner reads it beside the attempt."""
+    """Answer; the learner reads it where the objection was made."""
     actor = require(Role.INSTRUCTOR)
     cases().objections.answer(actor.id, objection_id, Form("answer")["answer"])
-    flash(_("Answered. The learner sees it beside the attempt."), "ok")
+    flash(_("Answered. The learner reads it under “I am stuck”."), "ok")
     return redirect(url_for("admin.objections"), 303)
