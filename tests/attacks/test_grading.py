@@ -159,7 +159,8 @@ def test_g04_nothing_of_the_prober_can_be_read(grader: Range) -> None:
     }  # fmt: skip
 
 
-#: Everything about its surroundings that a program could tell a grading by; what differs between any two runs is left out.
+#: Everything about its surroundings that a program could tell a grading by; what differs between any two sandboxes is left
+#: out (without control groups each is pinned to other cores, whatever it is for).
 SURROUNDINGS = """
 import json, pathlib, platform, re, resource
 def text(path):
@@ -176,7 +177,7 @@ around = {
     "mounts": sorted(stable(line) for line in text("/proc/self/mountinfo").splitlines()),
     "hosts": text("/etc/hosts"), "passwd": text("/etc/passwd"), "resolv": text("/etc/resolv.conf"), "cgroup": re.sub(r"soty[^/ ]*", "POD", text("/proc/self/cgroup")),
     "status": {k: v for k, v in (line.split(":\\t", 1) for line in text("/proc/self/status").splitlines())
-               if k in ("Seccomp", "NoNewPrivs", "CapEff", "CapBnd", "Groups", "Cpus_allowed_list", "Speculation_Store_Bypass")},
+               if k in ("Seccomp", "NoNewPrivs", "CapEff", "CapBnd", "Groups", "Speculation_Store_Bypass")},
     "oom": text("/proc/self/oom_score_adj"), "files": [listing(top) for top in ("/workspace", "/data", "/tmp", "/given", "/run", "/home", "/opt", "/member", "/dev/shm")],
     "interfaces": sorted(os.listdir("/sys/class/net")) if os.path.isdir("/sys/class/net") else [name for _, name in socket.if_nameindex()],
     "routes": text("/proc/net/route"), "unix": len(text("/proc/net/unix").splitlines()),
