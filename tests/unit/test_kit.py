@@ -16,6 +16,7 @@ from app.grading.kit.services import Service, ServiceInfo
 from app.grading.kit.trial import Sandbox
 from app.grading.kit.waiting import Clock
 from app.grading.kit.words import brief
+from app.grading.prober.message import Story, Witness
 
 WHAT = Text("заказов", "orders")
 
@@ -184,6 +185,18 @@ def test_a_single_replica_can_be_hurt_under_the_name_that_the_trace_gives_it() -
     assert [call for call in pipe.asked if call[0] != "status"] == [("kill", "worker-2"), ("pause", "worker")]
     with pytest.raises(Fault, match="no replica `worker-3`"):
         kit.service("worker").replica("worker-3")
+
+
+@pytest.mark.parametrize(
+    ("op", "told"), [("kill", "again (this check ends services)"), ("logs", "crashed and was started again")]
+)
+def test_a_service_that_the_check_killed_is_not_said_to_have_crashed(op: str, told: str) -> None:
+    alive, back = ([{"name": "worker", "state": "ready", "restarts": number}] for number in (0, 1))
+    pipe = ScriptedPipe(status=after(1, back, alive), logs={"text": "", "offset": 0})
+    witness, story = Witness([ServiceInfo("worker")], pipe), Story()
+    story.asked({"op": op, "service": "worker"})
+    seen, _ = witness.evidence(story)
+    assert told in seen.en
 
 
 def test_a_check_that_names_an_unknown_service_is_the_authors_fault() -> None:

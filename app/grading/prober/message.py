@@ -87,9 +87,13 @@ class Witness:
             before = self._before.get(replica.full_name)
             told = replica.told
             if replica.state not in BROKEN:
-                told = Text(
-                    f"{replica.full_name} падал и был перезапущен", f"{replica.full_name} crashed and was started again"
-                )
+                name = replica.full_name
+                told = Text(f"{name} падал и был перезапущен", f"{name} crashed and was started again")
+                if story.cause(replica, before) is None:
+                    told = Text(
+                        f"{name} был запущен снова (эта проверка завершает сервисы)",
+                        f"{name} was started again (this check ends services)",
+                    )
             log = self._tail(replica, before.log_bytes if before else 0)
             found += Text(f"\n{told.ru}", f"\n{told.en}") + (f":\n{log}" if log else ".")
         causes = (story.cause(replica, self._before.get(replica.full_name)) for replica in broken)
