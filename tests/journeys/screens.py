@@ -18,7 +18,7 @@ def screenshots(page: Page, name: str) -> None:
         page.set_viewport_size({"width": width, "height": height})
         for theme in ("light", "dark"):
             page.emulate_media(color_scheme=theme)
-            page.screenshot(path=FOLDER / f"{name}-{size}-{theme}.png")
+            page.screenshot(animations="disabled", path=FOLDER / f"{name}-{size}-{theme}.png")
         overflow = page.evaluate("document.documentElement.scrollWidth - innerWidth")
         assert overflow <= 0, f"{name} scrolls sideways by {overflow} px at {width} px"
     page.emulate_media(color_scheme="light")

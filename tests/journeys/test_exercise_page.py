@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from itertools import count
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect
+from playwright.sync_api import Browser, BrowserContext, Page, Route, expect
 
 from tests.product import TOP, Product
 
@@ -189,6 +189,30 @@ def test_a_series_of_runs_is_begun_followed_and_ended_at_the_workbench(page: Pag
     expect(series).to_have_attribute("data-settled", "yes", timeout=60_000)
     expect(page.get_by_role("button", name="Run 10 times")).to_be_enabled()
     assert axe(page) == []
+
+
+def test_the_check_that_runs_stays_in_sight_until_somebody_scrolls(page: Page) -> None:
+    polls = count(1)
+    asked = 0
+
+    def long_run(route: Route) -> None:
+        nonlocal asked
+        asked = next(polls)
+        address = route.request.url
+        before = "".join(f'<li class="time-part time-passed">check {number}</li>' for number in range(40))
+        parts = f'{before}<li class="time-part time-running">turn {asked}</li>'
+        facts = f'data-kind="run" data-id="long" data-url="{address}" data-state="grading"'
+        body = f'<article class="attempt" id="attempt" {facts}><ol class="time-list no-clock">{parts}</ol></article>'
+        route.fulfill(body=body, content_type="text/html")
+
+    page.route(re.compile(r"/runs/\w+/part$"), long_run)
+    page.get_by_role("button", name="Run checks").click()
+    expect(page.locator(".time-running")).to_be_in_viewport()
+    page.locator(".checks").hover()
+    page.mouse.wheel(0, -9000)
+    expect(page.locator(".time-part").first).to_be_in_viewport()
+    expect(page.locator(".time-running")).to_have_text(f"turn {asked + 2}")
+    expect(page.locator(".time-part").first).to_be_in_viewport()
 
 
 def test_a_second_sandbox_asks_once_and_closes_the_first(soty: Product, context: BrowserContext, page: Page) -> None:

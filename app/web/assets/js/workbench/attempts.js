@@ -30,19 +30,35 @@ function tell(attempt) {
   if (key) announce(say(key, attempt));
 }
 
+/** While checks run, the one that runs stays in sight; whoever scrolls there takes over until the next attempt. */
+function keepInSight() {
+  const pane = document.querySelector(".checks[data-scroll]");
+  let ours = true;
+  for (const kind of ["wheel", "touchmove", "pointerdown", "keydown"]) pane?.addEventListener(kind, () => { ours = false; }, { passive: true });
+  return {
+    begin() { ours = true; },
+    turn() {
+      const running = pane?.querySelector(".time-running");
+      if (ours && running) pane.scrollTop += Math.max(0, running.getBoundingClientRect().bottom + 8 - pane.getBoundingClientRect().bottom);
+    },
+    end() { if (ours && pane) pane.scrollTop = 0; },
+  };
+}
+
 /**
  * Poll the attempt on the page until it has its verdict. Leaving the tab only makes it slower.
  * @param {{onChange: (attempt: object) => void, onSettled: (attempt: object) => void}} options
  */
 export function followAttempt({ onChange = () => {}, onSettled = () => {} } = {}) {
   let timer = 0;
+  const sight = keepInSight();
   async function turn() {
     const before = attemptNow();
     if (!before.url || before.settled) return;
     try { swap(await html(before.url)); } catch { /* the next turn may reach it */ }
     const after = attemptNow();
     onChange(after);
-    if (after.settled) { tell(after); onSettled(after); } else plan();
+    if (after.settled) { sight.end(); tell(after); onSettled(after); } else { sight.turn(); plan(); }
   }
   const plan = () => { clearTimeout(timer); timer = setTimeout(turn, document.visibilityState === "visible" ? VISIBLE_MS : HIDDEN_MS); };
   addEventListener("visibilitychange", () => { if (!attemptNow().settled) plan(); });
@@ -51,6 +67,7 @@ export function followAttempt({ onChange = () => {}, onSettled = () => {} } = {}
       const attempt = attemptNow();
       onChange(attempt);
       if (!attempt.url || attempt.settled) return;
+      sight.begin();
       document.title = `▶ ${title}`;
       tabIcon("running");
       plan();
