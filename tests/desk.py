@@ -321,3 +321,8 @@ def desk(home: Path, engine: Any = None, capacity: Capacity = PLENTY, **how: Any
         yield found
     finally:
         found.stop()
+
+
+def service(sandbox: pb.Sandbox, name: str) -> pb.Service:
+    """One replica of a sandbox as it was told."""
+    return next(s for s in sandbox.services if s.full_name == name)

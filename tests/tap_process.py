@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
@@ -20,6 +21,8 @@ TAP, UPSTREAM = "127.0.0.2", "127.0.0.1"
 WORKER, SECOND, STRANGER = "127.0.0.3", "127.0.0.4", "127.0.0.9"
 PEERS = {WORKER: "worker", SECOND: "worker-2", "127.0.0.5": "other"}
 PATIENCE = 20.0
+ASK = b"GET /%s HTTP/1.1\r\nHost: shop\r\n\r\n"
+ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
 
 class TapProcess:
@@ -214,3 +217,17 @@ def ended(sock: socket.socket) -> str:
     except ConnectionResetError:
         return "reset"
     return "eof"
+
+
+def pair(server: Server, tap: TapProcess, source: str = WORKER) -> tuple[socket.socket, socket.socket]:
+    """A connection: the client's end and the upstream's."""
+    client = tap.connect(source)
+    return client, server.accept()
+
+
+def passes(sender: socket.socket, receiver: socket.socket, data: bytes) -> float:
+    """Send and receive; how long it took."""
+    began = time.monotonic()
+    sender.sendall(data)
+    assert exactly(receiver, len(data)) == data
+    return time.monotonic() - began

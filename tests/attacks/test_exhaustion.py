@@ -228,7 +228,7 @@ async def kept_of_a_flood(engine: EmbeddedEngine, neighbour: SandboxSpec, log_kb
     spec = await launched(engine, sandbox(idle("flood", FLOOD, limits=Limits(log_kb=log_kb, cpus=0.5)), web()))
     status = await until(engine, spec, "dropped", lambda status: replica(status, "flood").log_dropped > 1 << 20)
     began = time.monotonic()
-    await asyncio.sleep(1)
+    await asyncio.sleep(1)  # what comes in a second is measured
     after = replica(await engine.status(spec.id), "flood")
     assert after.log_dropped - replica(status, "flood").log_dropped < (12 << 20) * (time.monotonic() - began)
     assert len((await engine.logs(spec.id, "flood", offset=(log_kb << 10) - 10)).data) == 10
@@ -249,7 +249,7 @@ async def cores_used(engine: EmbeddedEngine, spawner: SpawnerHandle, cpus: float
     spec = await launched(engine, sandbox(web(), idle("spin", SPIN, limits=Limits(cpus=cpus, pids=200)), cpus=2.0, pids=300))
     await answers(engine, spec)
     begun, used = time.monotonic(), _cpu_seconds(spawner.process.pid)
-    await asyncio.sleep(2)
+    await asyncio.sleep(2)  # what is used in two seconds is measured
     found = (_cpu_seconds(spawner.process.pid) - used) / (time.monotonic() - begun)
     result = await engine.exec(spec.id, "web", ["/usr/bin/nice", "-n", "-20", "/bin/true"])
     assert b"cannot set niceness" in result.stderr, "nobody asks for more than is due"
@@ -327,7 +327,7 @@ def survives_a_polite_signal() -> bool:
         everyone = _bearing(token)
         for pid in everyone:
             os.kill(pid, signal.SIGTERM)
-        time.sleep(0.3)
+        time.sleep(0.3)  # time enough to die of it
         left = _bearing(token)
         for pid in left:
             os.kill(pid, signal.SIGKILL)

@@ -76,7 +76,7 @@ def test_s17_a_stop_at_any_moment_of_a_start_ends_it(grader: Range) -> None:
     for number in range(ROUNDS):
         owner, sandbox_id = f"hasty-{number % 2}", secrets.token_hex(10)
         eventually("the one before is gone", lambda o=owner, s=sandbox_id: start(grader, o, s) == "started", within=10)
-        time.sleep(draw.choice((0, 0.02, 0.1, 0.3)) * draw.random())
+        time.sleep(draw.choice((0, 0.02, 0.1, 0.3)) * draw.random())  # any moment of the start
         with ThreadPoolExecutor(4) as pool:
             list(pool.map(grader.client.stop, [sandbox_id] * 4))
         ended = eventually("it is gone", lambda s=sandbox_id: _gone(grader, s), within=10)

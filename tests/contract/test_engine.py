@@ -169,17 +169,21 @@ async def test_it_scales_up_and_down(engine: Engine) -> None:
 
 async def test_it_tells_every_watcher(engine: Engine) -> None:
     spec = await launched(engine, sandbox())
+    seen: list[list[ServiceState]] = [[], [], []]
 
-    async def last_words() -> list[ServiceState]:
-        return [status.services[0].state async for status in engine.watch(spec.id) if status.alive]
+    async def watch(states: list[ServiceState]) -> None:
+        async for status in engine.watch(spec.id):
+            states.append(status.services[0].state)
 
-    watchers = [asyncio.create_task(last_words()) for _ in range(3)]
-    await asyncio.sleep(0.1)
-    await engine.kill(spec.id, "web")
-    await asyncio.sleep(0.2)
-    await engine.stop(spec.id)
-    seen = await asyncio.wait_for(asyncio.gather(*watchers), 5)
-    assert [states[-1] for states in seen] == [ServiceState.CRASHED] * 3
+    watchers = [asyncio.create_task(watch(states)) for states in seen]
+    async with asyncio.timeout(5):
+        while not all(seen):
+            await asyncio.sleep(0.01)
+        await engine.kill(spec.id, "web")
+        while [states[-1] for states in seen] != [ServiceState.CRASHED] * 3:
+            await asyncio.sleep(0.01)
+        await engine.stop(spec.id)
+        await asyncio.gather(*watchers)
 
 
 async def test_it_attaches_a_guest_with_pipes_of_its_own(engine: Engine) -> None:

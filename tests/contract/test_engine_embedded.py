@@ -220,7 +220,7 @@ async def test_it_freezes_every_process_of_a_paused_service(embedded: EmbeddedEn
     await until(embedded, spec, "ticks", lambda status: replica(status, "ticker").log_bytes > 20)
     await embedded.pause(spec.id, "ticker")
     frozen = replica(await embedded.status(spec.id), "ticker")
-    await asyncio.sleep(0.2)
+    await asyncio.sleep(0.2)  # twenty ticks of what would run
     still = replica(await embedded.status(spec.id), "ticker")
     assert still.log_bytes - frozen.log_bytes <= 2  # what was in the pipe already
     await embedded.resume(spec.id, "ticker")
@@ -334,7 +334,7 @@ async def test_it_leaves_nothing_when_it_is_stopped_during_a_launch(embedded: Em
     for pause in (0.0, 0.02, 0.06, 0.1):
         spec = sandbox()
         task = asyncio.create_task(embedded.launch(spec))
-        await asyncio.sleep(pause)
+        await asyncio.sleep(pause)  # another moment of the launch each time
         await embedded.stop(spec.id)
         await asyncio.gather(task, return_exceptions=True)
         assert spec.id not in await embedded.list()

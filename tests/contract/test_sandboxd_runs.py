@@ -6,8 +6,6 @@ import json
 import re
 import threading
 import time
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,14 +14,8 @@ from app.errors import Conflict, InvalidInput
 from app.sandbox import sandbox_pb2 as pb
 from app.sandbox.daemon import sandboxes
 from app.sandbox.prober import bridge
-from tests.desk import PASSES, Desk, desk
+from tests.desk import PASSES, Desk
 from tests.product import eventually
-
-
-@pytest.fixture
-def daemon(tmp_path: Path) -> Iterator[Desk]:
-    with desk(tmp_path) as found:
-        yield found
 
 
 def finished(events: list[pb.RunEvent]) -> pb.RunFinished:

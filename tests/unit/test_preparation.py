@@ -63,7 +63,7 @@ def test_it_begins_when_somebody_asks_and_tells_what_comes_when() -> None:
         store = Store(TOP / "sandboxes")
         images = Preparation(store, always=("agent", "prober"))
         images.start()
-        await asyncio.sleep(0.05)
+        await asyncio.sleep(0.05)  # time enough to begin, if it would
         assert not store.building, "the first page comes first"
         # When a launch needs an image
         with pytest.raises(ImageNotReady, match="python"):

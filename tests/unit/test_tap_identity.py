@@ -5,7 +5,6 @@ from __future__ import annotations
 import random
 import socket
 import threading
-from collections.abc import Iterator
 
 import pytest
 
@@ -21,12 +20,6 @@ ROUNDS = 25
 @pytest.fixture(params=PROTOCOLS)
 def protocol(request: pytest.FixtureRequest) -> str:
     return str(request.param)
-
-
-@pytest.fixture
-def server() -> Iterator[Server]:
-    with Server() as server:
-        yield server
 
 
 def play(tap: TapProcess, server: Server, conversation: list[Chunk], draw: random.Random) -> None:

@@ -23,12 +23,6 @@ RESPONSE = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
 
 @pytest.fixture
-def server() -> Iterator[Server]:
-    with Server() as server:
-        yield server
-
-
-@pytest.fixture
 def tap(server: Server) -> Iterator[TapProcess]:
     with TapProcess("tcp", server.port) as tap:
         yield tap
@@ -92,7 +86,7 @@ def test_small_pieces_do_not_wait_for_each_other(server: Server, tap: TapProcess
             for _ in range(3):
                 began = time.monotonic()
                 sender.sendall(b"x")
-                time.sleep(0.001)
+                time.sleep(0.001)  # three segments, not one
             exactly(receiver, 3)
             lags.append(time.monotonic() - began)
         assert statistics.median(lags) < 0.03
