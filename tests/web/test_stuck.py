@@ -7,7 +7,6 @@ import re
 from dataclasses import replace
 from html import unescape
 
-import pytest
 from sqlalchemy import update
 
 from app.accounts.model import Role, User
@@ -20,18 +19,6 @@ from tests.web.site import Browser, Site
 QUEUE = "r1-hello-queue"
 PAGE = f"/exercises/{QUEUE}"
 MISTAKE = "the consumer hopes that the queue is there already"
-
-
-@pytest.fixture
-def anna(site: Site) -> User:
-    return site.person("anna")
-
-
-@pytest.fixture
-def browser(site: Site, anna: User) -> Browser:
-    browser = site.signed_in(anna)
-    browser.client.set_cookie("lang", "en", domain="127.0.0.1")
-    return browser
 
 
 def failed(*checks: str, **more: object) -> Report:
