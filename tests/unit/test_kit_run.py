@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from app.grading.prober.bundle import platform_files
+from app.grading.prober.runner import FRESH
 
 CHECKS = """
 import os, sys, time
@@ -58,6 +59,10 @@ def hangs(kit: Kit) -> None:
     kit.note("ждём", "waiting")
     while True:
         time.sleep(60)
+
+@check("rests")
+def rests(kit: Kit) -> None:
+    time.sleep(3)
 
 @check("dies")
 def dies(kit: Kit) -> None:
@@ -253,6 +258,27 @@ def test_all_checks_together_are_bounded(platform: Platform) -> None:
     results = platform.run("hangs", "fine", seconds=100, timeout=2)
     assert results["hangs"]["status"] == "failed"
     assert platform.frames[-1]["type"] == "finished"
+
+
+def test_a_machine_that_becomes_slower_on_the_way_gives_all_checks_together_more_time(platform: Platform) -> None:
+    # Given a platform that answers slowly from the first check on, and a prober that measures nothing else
+    scale = platform.home / "grading/kit/scale.py"
+    measured = scale.read_text().replace("QUIET_WORK, QUIET_ANSWER = 0.020, 0.010", "QUIET_WORK, QUIET_ANSWER = 60, 0.1")
+    assert measured != scale.read_text()
+    scale.write_text(measured)
+    answer = platform.answer
+
+    def slower(call: dict[str, Any]) -> dict[str, Any]:
+        if call["op"] == "kill":
+            time.sleep(FRESH)  # until a measurement is out of date
+            platform.answers_after = 0.5
+        return answer(call)
+
+    platform.answer = slower  # type: ignore[method-assign]
+    # When the checks take longer than a quiet machine would allow
+    results = platform.run("asks", "rests", timeout=FRESH + 2.5)
+    # Then none of them is cut off
+    assert [result["status"] for result in results.values()] == ["passed", "passed"]
 
 
 def test_faults_are_asked_of_the_platform_and_noted(platform: Platform) -> None:

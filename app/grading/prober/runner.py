@@ -86,11 +86,10 @@ class Runner:
         self._slowness()
         seconds = round(time.monotonic() - begun, 3)
         self._platform.send({"type": "stage", "name": "calibrate", "seconds": seconds, "scale": self._scale})
-        end = begun + self._job.timeout * self._scale
         for check in self._job.checks:
             self._platform.send({"type": "check_started", "id": check.id})
             begun_check = time.monotonic()
-            frame = self._judge(check, end)
+            frame = self._judge(check, begun)
             if frame["status"] == "failed" and overloaded(self._platform):
                 frame = self._errored(check, "it failed on a machine that is too slow to judge")
             self._passed[check.id] = frame["status"] == "passed"
@@ -98,7 +97,7 @@ class Runner:
             self._platform.send({"type": "check_finished", "id": check.id, "seconds": seconds, "message": None, **frame})
         self._platform.send({"type": "finished", "scale": self._scale})
 
-    def _judge(self, check: CheckJob, end: float) -> dict[str, Any]:
+    def _judge(self, check: CheckJob, run_begun: float) -> dict[str, Any]:
         stopped = self._job.stop_at_first_failure and not all(self._passed.values())
         if stopped or not all(self._passed.get(need, True) for need in check.needs):
             return {"status": "skipped"}
@@ -108,6 +107,8 @@ class Runner:
         scale = self._slowness()
         witness = Witness(self._job.sandbox.services, self._platform)
         begun = time.monotonic()
+        # The whole run is stretched like its checks: a machine that became slower on the way cuts none of them off.
+        end = run_begun + self._job.timeout * self._scale
         limit = min(check.seconds * scale, max(end - CLOSING - begun, 0.0))
         function = self._functions[check.id]
         process, ours = child.start(check.id, function, self._job.seed, self._job.sandbox, scale)
