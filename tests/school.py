@@ -28,7 +28,7 @@ from app.grading.runs import TRIAL, Runs, RunView
 from app.grading.series import SERIES, SeriesRuns, SeriesView
 from app.grading.submissions import GRADE, Submissions, SubmissionView
 from app.grading.trials import TrialRuns, Trials
-from app.jobs.doorbells.polling import PollingDoorbell
+from app.jobs.doorbells.local import LocalDoorbell
 from app.jobs.model import Job
 from app.jobs.queue import JobQueue
 from app.jobs.worker import Worker
@@ -61,7 +61,7 @@ class School:
 
     def __post_init__(self) -> None:
         self.switch_on()
-        self.doorbell = PollingDoorbell()
+        self.doorbell = LocalDoorbell(self.home, 0)
         self.sandboxd = SandboxdClient(self.home / "sandboxd" / "control.sock")
         self.submissions = Submissions(self.database, self.exercises, self.doorbell)
         self.runs = Runs(self.database, self.exercises, self.doorbell)

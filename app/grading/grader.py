@@ -34,7 +34,7 @@ from app.sandbox.row import SandboxRow
 #: Answers to a launch that say "not now" and blame nobody: code -> seconds until the next try.
 NOT_NOW = {"image-not-ready": 5.0, "content-changed": 3.0, "engine-refused": 30.0, "sandboxd-down": 3.0, "not-proven": 30.0}
 READY_SECONDS = 600.0  #: queue of `sandboxd` and start together; then somebody else gets the worker's slot
-LOOK_EVERY = 0.25
+FIRST_LOOK, LONGEST_LOOK = 0.05, 0.25  #: seconds between two looks at a sandbox that starts
 RUN_SECONDS = 900.0
 
 log = structlog.get_logger("grader")
@@ -123,7 +123,7 @@ class Grader:
             raise
 
     def _await_ready(self, lease: Lease, progress: ProgressWriter) -> list[StageReport]:
-        began = time.monotonic()
+        began, pause = time.monotonic(), FIRST_LOOK
         while True:
             live = self._sandboxd.status(lease.key, timeout=2.0)
             progress.write(_starting(live))
@@ -133,7 +133,8 @@ class Grader:
                 raise GradingErrored(f"The sandbox ended before the checks began: {live.reason} {live.message}".strip())
             if time.monotonic() - began > READY_SECONDS:
                 raise Postponed("engine-busy: No sandbox became free in time.", 10.0)
-            lease.wait(LOOK_EVERY)
+            lease.wait(pause)
+            pause = min(pause * 1.3, LONGEST_LOOK)
 
     def _run(
         self, row: Submission, exercise: Exercise, lease: Lease, progress: ProgressWriter, stages: list[StageReport]

@@ -14,7 +14,7 @@ from app.grading.retry import Retry
 from app.grading.runs import Runs
 from app.grading.series import SeriesRuns
 from app.grading.submissions import Submissions
-from app.jobs.doorbells.polling import PollingDoorbell
+from app.jobs.doorbells.local import LocalDoorbell
 from app.learning.classroom import Classroom
 from app.learning.drafts import Drafts, keep_submitted
 from app.learning.hints import Hints
@@ -79,7 +79,7 @@ def use_cases(settings: Settings, database: Database, library: Library | None = 
     Args:
         library: the loaded course, where the caller has one already (tests).
     """
-    library, doorbell = library or Library(settings), PollingDoorbell()
+    library, doorbell = library or Library(settings), LocalDoorbell(settings.home / "worker")
     exercises = _ExercisesOf(library)
     sandboxd = SandboxdClient(settings.sandboxd_dir / "control.sock")
     drafts, hints = Drafts(database, exercises), Hints(database, exercises)

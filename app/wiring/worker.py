@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 
 from app.accounts.limits import Limits
 from app.accounts.sign_ins import SignIns
@@ -17,7 +17,7 @@ from app.grading.series import SERIES
 from app.grading.submissions import GRADE
 from app.grading.trials import TrialRuns, Trials
 from app.grading.version import grader_version
-from app.jobs.doorbells.polling import PollingDoorbell
+from app.jobs.doorbells.local import LocalDoorbell
 from app.jobs.handler import Handler
 from app.jobs.place import taken_place
 from app.jobs.queue import JobQueue
@@ -38,10 +38,14 @@ def worker(settings: Settings, slot: int = 0) -> Iterator[Worker]:
     Raises:
         PlaceTaken: another process runs in this slot.
     """
-    database, doorbell = Database(make_engine(settings.database)), PollingDoorbell()
+    database, folder = Database(make_engine(settings.database)), settings.home / "worker"
     exercises, version = NewestExercises(settings), grader_version(settings.images_dir)
     control = settings.sandboxd_dir / "control.sock"
-    with taken_place(settings.home / "worker", slot) as place, SandboxdClient(control) as sandboxd:
+    with (
+        taken_place(folder, slot) as place,
+        closing(LocalDoorbell(folder, slot)) as doorbell,
+        SandboxdClient(control) as sandboxd,
+    ):
         trial_runs = TrialRuns(database, exercises, sandboxd, version)
         handlers: dict[str, Handler] = {
             GRADE: Grader(database, exercises, sandboxd, version),

@@ -20,7 +20,7 @@ from app.errors import Conflict, InvalidInput, NotFound, PlatformError, TooLarge
 from app.grading.limits import OPEN_SUBMISSIONS
 from app.grading.model import Submission
 from app.grading.submissions import Submissions
-from app.jobs.doorbells.polling import PollingDoorbell
+from app.jobs.doorbells.local import LocalDoorbell
 from app.jobs.model import Job
 from app.learning.classroom import Classroom
 from app.learning.drafts import KEPT_POINTS, DraftChanged, Drafts, keep_submitted
@@ -37,8 +37,8 @@ def exercises(tmp_path: Path) -> ExerciseCatalog:
 
 
 @pytest.fixture
-def submissions(database: Database, exercises: ExerciseCatalog) -> Submissions:
-    return Submissions(database, exercises, PollingDoorbell(), keep_submitted)
+def submissions(database: Database, exercises: ExerciseCatalog, tmp_path: Path) -> Submissions:
+    return Submissions(database, exercises, LocalDoorbell(tmp_path), keep_submitted)
 
 
 @pytest.fixture

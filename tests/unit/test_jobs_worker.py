@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from sqlalchemy.orm import Session
 from app import migrate
 from app.db import Database, make_engine, now
 from app.errors import Unavailable
-from app.jobs.doorbells.polling import PollingDoorbell
+from app.jobs.doorbells.local import LocalDoorbell
 from app.jobs.handler import Postponed
 from app.jobs.lease import Interrupted, Lease, LeaseLost, Stopping
 from app.jobs.model import Job, JobState
@@ -43,7 +44,7 @@ class Shop:
     def __init__(self, folder: Path) -> None:
         self.database = Database(make_engine(f"sqlite:///{folder / 'soty.sqlite3'}"))
         migrate.upgrade(self.database.engine)
-        self.doorbell = PollingDoorbell()
+        self.doorbell = LocalDoorbell(folder, 0)
         self.running: list[tuple[Worker, threading.Thread]] = []
 
     def start(self, handler: Doing, *, holder: str = "box/0/1", slots: int = 2, routines: tuple[Routine, ...] = ()) -> Worker:
@@ -228,3 +229,39 @@ def test_the_first_interruption_stays_and_late_callbacks_run_at_once() -> None:
     assert called == [1]
     with pytest.raises(Stopping):
         lease.check()
+
+
+def test_who_queues_in_another_process_wakes_every_worker_at_once(tmp_path: Path) -> None:
+    ringer = LocalDoorbell(tmp_path)
+    ringer.ring()  # nobody is there yet
+    bells = [LocalDoorbell(tmp_path, slot) for slot in (0, 1)]
+    woken: list[float] = []
+
+    def listen(bell: LocalDoorbell) -> None:
+        bell.wait(30)
+        woken.append(time.monotonic())
+
+    threads = [threading.Thread(target=listen, args=(bell,)) for bell in bells]
+    for thread in threads:
+        thread.start()
+    rung = time.monotonic()
+    for _ in range(100):  # more than a socket keeps
+        ringer.ring()
+    for thread in threads:
+        thread.join(10)
+    assert [moment - rung < 5 for moment in woken] == [True, True]
+
+
+def test_a_bell_is_heard_once_and_by_who_comes_after_a_worker_that_was_killed(tmp_path: Path) -> None:
+    killed, ringer = LocalDoorbell(tmp_path, 0), LocalDoorbell(tmp_path)
+    ringer.ring()
+    killed.wait(30)
+    began = time.monotonic()
+    killed.wait(0.1)
+    assert time.monotonic() - began > 0.05, "it had been heard already"
+    successor = LocalDoorbell(tmp_path, 0)
+    ringer.ring()
+    successor.wait(30)
+    successor.close()
+    assert list(tmp_path.iterdir()) == []
+    assert time.monotonic() - began < 10
