@@ -19,6 +19,7 @@ from app.grading.trace import packed
 from app.jobs.handler import Postponed
 from app.jobs.lease import Lease
 from app.sandbox.client import SandboxdClient
+from app.sandbox.model import SandboxState
 from app.sandbox.row import SandboxRow
 
 RUN_SECONDS = 420.0
@@ -38,7 +39,7 @@ class TrialRuns:
 
         Raises:
             NotFound, InvalidInput, Conflict: the sandbox is gone, or the exercise has changed: trying again is vain.
-            Postponed: checks run in this sandbox already.
+            Postponed: checks run in this sandbox already, or it has not been launched yet.
         """
         collector = Collector(find_exercise(self._exercises, row.exercise_id), grader_version=self._grader_version)
         events = self._sandboxd.run(
@@ -58,7 +59,17 @@ class TrialRuns:
             if error.code == "checks-running":
                 raise Postponed(f"{error.code}: {error.message}", 1.0) from error
             raise
+        except NotFound as error:
+            if self._to_be_launched(row.sandbox_id):
+                raise Postponed(f"sandboxd-slow: {error.message}", 1.0) from error
+            raise
         return collector.report()
+
+    def _to_be_launched(self, sandbox_id: str) -> bool:
+        """Whether it is wanted and `sandboxd`, which did not answer in time, has not heard of it yet."""
+        with self._database.read() as session:
+            row = session.get(SandboxRow, sandbox_id)
+            return row is not None and row.state == SandboxState.QUEUED and not row.stop_wanted
 
 
 class Trials:

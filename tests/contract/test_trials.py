@@ -40,6 +40,18 @@ class TestTrials:
             school.runs.start(school.anna, "echo", {})
         assert caught.value.code == "no-sandbox"
 
+    def test_a_trial_waits_for_a_sandbox_that_could_not_be_launched_at_once(self, school: School) -> None:
+        school.switch_off()
+        sandbox_id = school.sandboxes.open(school.anna, "echo").id
+        started = school.runs.start(school.anna, "echo", {})
+        school.switch_on()
+        school.work()
+        waiting = eventually("it says why", lambda: school.runs.view(Viewer(school.anna), started.id).progress.reason)
+        assert waiting == "sandboxd-slow"
+        school.older(sandbox_id)
+        school.reconciler.turn()
+        assert school.run_settled(started.id).verdict == "passed"
+
     def test_a_sandbox_that_ended_meanwhile_ends_the_trial_at_once(self, school: School) -> None:
         sandbox_id = school.ready()
         started = school.runs.start(school.anna, "echo", {})
