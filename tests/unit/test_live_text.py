@@ -23,3 +23,10 @@ def test_text_comes_through_as_it_is(words: str, cut: int) -> None:
     data = words.encode()
     text = TextOf()
     assert text.feed(data[:cut]) + text.feed(data[cut:]) == words
+
+
+@given(st.integers(0, 60))
+def test_colours_are_left_out_however_they_are_cut(cut: int) -> None:
+    data = b"\x1b[31m\x1b[1mWARNING:\x1b[0m [33m is text \x1b[2K\x1b[38;5;214mhere\x1b[m"
+    text = TextOf()
+    assert text.feed(data[:cut]) + text.feed(data[cut:]) == "WARNING: [33m is text here"
