@@ -87,11 +87,6 @@ class Proof:
         tried += [(f"{kind} {name}", one) for kind, group in groups.items() for name, one in group.items()]
         return (*found, *(f"{name}: {one.why or 'was not tried'}" for name, one in tried if not one.ok))
 
-    def mutant_like(self, not_passed: frozenset[str]) -> str | None:
-        """The id of the only mutant that fails exactly these checks; None when there is none, or more than one."""
-        like = [name for name, one in self.mutants.items() if frozenset(one.fails) == not_passed]
-        return like[0] if len(like) == 1 else None
-
     def to_json(self) -> str:
         """The text of `proof.json`: stable order, one key a line."""
         return json.dumps({"format": PROOF_FORMAT, "ok": self.ok, **asdict(self)}, ensure_ascii=False, indent=1) + "\n"

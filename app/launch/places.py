@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import grp
 import os
 import pwd
 import stat
@@ -140,8 +139,3 @@ def lay_out(places: Places) -> None:
         ("live", live, 0o755), ("sandboxd", None, 0o755), ("run", None, 0o755),
     ):  # fmt: skip
         own(home / name, account, mode)
-
-
-def group_id(account: str) -> int | None:
-    """Primary group of an account when accounts are used, else None."""
-    return grp.getgrnam(account).gr_gid if os.geteuid() == 0 else None

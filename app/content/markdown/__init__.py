@@ -1,6 +1,6 @@
 """Markdown of lessons and tasks -> safe HTML.
 
-`render(source, lang, path)` is the one door. Lessons go through `app.content.lesson`; the task of an exercise is ready as
+`render(source, lang, path)` is the one door. Lessons go through `app.content.lesson_text`; the task of an exercise is ready as
 `Catalog.task_html(exercise_id, lang)` (`app.content.catalog`), so no page renders Markdown.
 """
 

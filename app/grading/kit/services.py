@@ -12,7 +12,6 @@ from .pipe import Pipe
 from .waiting import Clock, poll
 from .words import Failed, Fault, Text
 
-RUNNING = frozenset({"preparing", "starting", "ready", "paused"})
 LONGEST_WAIT = 120.0  #: seconds that the platform waits in one call
 BROKEN = frozenset({"crashed", "failed"})
 

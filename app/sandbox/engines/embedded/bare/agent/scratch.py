@@ -23,12 +23,6 @@ def drop(path: Path) -> None:
         linux.umount(str(path))
 
 
-def used_bytes(path: Path) -> int:
-    """What the files of a tmpfs take."""
-    stat = os.statvfs(path)
-    return (stat.f_blocks - stat.f_bfree) * stat.f_frsize
-
-
 def write_files(folder: Path, files: Mapping[str, bytes], *, replace: bool = False) -> None:
     """Write files (relative paths that the engine has checked) below `folder`, each one atomically.
 
