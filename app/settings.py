@@ -33,10 +33,8 @@ class Settings(BaseSettings):
     live_port: int = Field(default=8001, ge=1, le=65535)
     url: str = ""
     live_url: str = ""
-    preview_domain: str = "localhost"
     engine: Literal["auto", "embedded", "docker", "swarm", "fake"] = "auto"
     database_url: str = ""
-    amqp_url: str = ""
     secret_key: SecretStr | None = None
     web_workers: int = Field(default=2, ge=1, le=64)
     web_threads: int = Field(default=16, ge=1, le=256)

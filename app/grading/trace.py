@@ -21,7 +21,7 @@ class Trace:
     """The messages of one check, in order of time.
 
     Attributes:
-        events: as in decision 0040.
+        events: as in docs/taps.md.
         dropped: how many are missing, be it at the tap or here.
     """
 

@@ -126,7 +126,7 @@ def anything(direction: Direction = BOTH) -> Frame:
 
 
 def event(kind: str, direction: Direction = BOTH, **fields: Any) -> Frame:
-    """Any kind of event; the table in decision 0040 lists kinds and their fields."""
+    """Any kind of event; the table in docs/taps.md lists kinds and their fields."""
     when = {key: _part(key, value) for key, value in fields.items() if value is not None}
     return Frame({"kind": kind, **when}, direction)
 

@@ -19,7 +19,7 @@ _SETTLING = frozenset({"ack", "nack", "reject"})
 
 @dataclass(frozen=True)
 class Event:
-    """One thing that a tap saw; decision 0040 lists the kinds.
+    """One thing that a tap saw; docs/taps.md lists the kinds.
 
     Besides its attributes it has the fields of its kind: `event.queue`, `event.body`, `event.status`, `event.latency` …
 

@@ -17,7 +17,7 @@ STEPS = ("kill", "pause", "resume", "stop", "restart", "await_exit")
 _MOST_STEPS = 10
 _HOLD_SECONDS = 5.0
 
-Event = dict[str, Any]  #: as decision 0040 has it
+Event = dict[str, Any]  #: as docs/taps.md has it
 
 
 class TapFault(PlatformError):
