@@ -1,0 +1,51 @@
+"""Wrong: the memory of a process dies with it, and no other replica shares it."""
+
+import json
+import os
+
+import pika
+import psycopg
+
+QUEUE = "loyalty.payments"
+SEEN = set()
+
+
+def credit(db, event):
+    db.execute(
+        "INSERT INTO points (user_id, balance) VALUES (%s, %s) "
+        "ON CONFLICT (user_id) DO UPDATE SET balance = points.balance + excluded.balance",
+        (event["user_id"], event["amount_kopecks"] // 100),
+    )
+
+
+def apply_event(db, event):
+    """Add the points of one event, unless it was applied before. Returns whether it was new."""
+    if event["event_id"] in SEEN:
+        return False
+    with db.transaction():
+        credit(db, event)
+    SEEN.add(event["event_id"])
+    return True
+
+
+def main():
+    # autocommit: a transaction is exactly a `with db.transaction()` block, and there is one for each event.
+    db = psycopg.connect(os.environ["PG_DSN"], autocommit=True)
+    connection = pika.BlockingConnection(pika.URLParameters(os.environ["AMQP_URL"]))
+    channel = connection.channel()
+    channel.queue_declare(QUEUE, durable=True)
+    channel.basic_qos(prefetch_count=10)
+
+    def on_message(channel, method, properties, body):
+        event = json.loads(body)
+        fresh = apply_event(db, event)  # if it raises, the process ends and the broker delivers again
+        channel.basic_ack(method.delivery_tag)  # a duplicate is done with, too
+        print("Applied" if fresh else "Skipped", event["event_id"])
+
+    channel.basic_consume(QUEUE, on_message)
+    print("Waiting for payments")
+    channel.start_consuming()
+
+
+if __name__ == "__main__":
+    main()

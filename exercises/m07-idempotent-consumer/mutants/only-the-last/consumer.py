@@ -1,0 +1,43 @@
+"""Wrong: beside the balance stands the last event, so only a duplicate that comes right after it is recognised."""
+
+import json
+import os
+
+import pika
+import psycopg
+
+QUEUE = "loyalty.payments"
+
+
+def apply_event(db, event):
+    """Add the points of one event, unless it was applied before. Returns whether it was new."""
+    applied = db.execute(
+        "INSERT INTO points (user_id, balance, last_event) VALUES (%s, %s, %s) "
+        "ON CONFLICT (user_id) DO UPDATE "
+        "SET balance = points.balance + excluded.balance, last_event = excluded.last_event "
+        "WHERE points.last_event <> excluded.last_event",
+        (event["user_id"], event["amount_kopecks"] // 100, event["event_id"]),
+    )
+    return applied.rowcount == 1
+
+
+def main():
+    db = psycopg.connect(os.environ["PG_DSN"], autocommit=True)
+    connection = pika.BlockingConnection(pika.URLParameters(os.environ["AMQP_URL"]))
+    channel = connection.channel()
+    channel.queue_declare(QUEUE, durable=True)
+    channel.basic_qos(prefetch_count=10)
+
+    def on_message(channel, method, properties, body):
+        event = json.loads(body)
+        fresh = apply_event(db, event)  # if it raises, the process ends and the broker delivers again
+        channel.basic_ack(method.delivery_tag)  # a duplicate is done with, too
+        print("Applied" if fresh else "Skipped", event["event_id"])
+
+    channel.basic_consume(QUEUE, on_message)
+    print("Waiting for payments")
+    channel.start_consuming()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,5 @@
+CREATE TABLE IF NOT EXISTS points (
+    user_id text PRIMARY KEY,
+    balance bigint NOT NULL DEFAULT 0,
+    last_event text NOT NULL
+);
