@@ -32,17 +32,28 @@ class SeriesPage:
     def sentence(self) -> str:
         """How far it is, or what came of it."""
         view = self.view
-        passed, failed = view.count(Verdict.PASSED), len(view.failures)
         if not view.settled:
-            found = ngettext("%(num)s failed", "%(num)s failed", failed) if failed else _("none failed so far")
-            return str(_("%(ended)s of %(wanted)s, %(found)s", ended=view.ended, wanted=view.wanted, found=found))
+            return self._so_far
         if not view.ended:
             return str(_("Ended before the first run."))
-        counted = str(_("Passed %(passed)s of %(all)s.", passed=passed, all=view.ended))
+        counted = str(_("Passed %(passed)s of %(all)s.", passed=view.count(Verdict.PASSED), all=view.ended))
         told = [str(_("Run %(number)s failed: seed %(seed)s.", number=run.number, seed=run.seed)) for run in view.failures]
         if ours := view.count(Verdict.ERRORED):
             told.append(str(ngettext("%(num)s was not judged: our fault.", "%(num)s were not judged: our fault.", ours)))
         return " ".join([counted, *told])
+
+    @property
+    def _so_far(self) -> str:
+        """How many have ended, and how; what has not happened is not counted."""
+        view, counted = self.view, []
+        if passed := view.count(Verdict.PASSED):
+            counted.append(ngettext("%(num)s passed", "%(num)s passed", passed))
+        if failed := len(view.failures):
+            counted.append(ngettext("%(num)s failed", "%(num)s failed", failed))
+        if ours := view.count(Verdict.ERRORED):
+            counted.append(ngettext("%(num)s not judged (our fault)", "%(num)s not judged (our fault)", ours))
+        ended = ngettext("%(num)s of %(wanted)s has ended", "%(num)s of %(wanted)s have ended", view.ended, wanted=view.wanted)
+        return f"{ended}: {', '.join(counted)}." if counted else f"{ended}."
 
     @property
     def going_on(self) -> Timeline | None:

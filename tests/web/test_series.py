@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from html import unescape
 
+import pytest
+
 from app.accounts.model import User
 from app.db import new_id, now
 from app.grading.model import Run, Series, SubmissionState, Verdict
@@ -37,10 +39,28 @@ def words(html: str) -> str:
 def test_it_says_how_far_it_is_and_can_be_ended(site: Site, browser: Browser, anna: User) -> None:
     url = series(site, anna, "passed", "failed", "passed", "", state="grading")
     page = browser.get(url).text
-    assert "3 of 10, 1 failed" in words(page)
+    assert "3 of 10 have ended: 2 passed, 1 failed." in words(page)
     assert 'http-equiv="refresh"' in page
     assert browser.post(f"{url}/stop").status_code == 303
     assert "It ends after this run." in browser.get(f"{url}/part").text
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "english", "russian"),
+    [
+        (["errored", ""], "1 of 10 has ended: 1 not judged (our fault).", "Завершён 1 из 10: не оценён 1 (сбой у нас)."),
+        (["passed", "passed", ""], "2 of 10 have ended: 2 passed.", "Завершены 2 из 10: пройдены 2."),
+        ([*["failed"] * 5, *["passed"] * 2, "errored", "errored", ""], "9 of 10 have ended: 2 passed, 5 failed, 2 not judged",
+         "Завершено 9 из 10: пройдены 2, не пройдено 5, не оценены 2 (сбой у нас)."),
+    ],
+)  # fmt: skip
+def test_while_it_goes_on_every_ending_is_told_apart(
+    site: Site, browser: Browser, anna: User, verdicts: list[str], english: str, russian: str
+) -> None:
+    url = series(site, anna, *verdicts, state="grading")
+    assert english in words(browser.get(f"{url}/part").text)
+    browser.client.set_cookie("lang", "ru", domain="127.0.0.1")
+    assert russian in words(browser.get(f"{url}/part").text)
 
 
 def test_the_result_names_the_run_that_failed_and_its_seed(site: Site, browser: Browser, anna: User) -> None:
@@ -66,4 +86,4 @@ def test_it_begins_from_a_plain_form_with_the_saved_files(site: Site, browser: B
     assert begun.status_code == 303
     found = browser.get(f"/api/v1{begun.location}").get_json()
     assert (found["wanted"], found["stop_at_failure"], found["state"], found["runs"]) == (10, True, "queued", [])
-    assert "0 of 10, none failed so far" in words(browser.get(begun.location).text)
+    assert "0 of 10 have ended." in words(browser.get(begun.location).text)
