@@ -87,7 +87,7 @@ def sides(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sides]:
         capture_output=True,
     )
     assert prepared.returncode == 0
-    tokens, cookies = _people(Settings(home=place / "home"))
+    tokens, cookies = people(Settings(home=place / "home"), PEOPLE, SIGNED_IN)
     product = Server("product", "wsgi:app", environment, "/healthz", port)
     try:
         floor.start()
@@ -103,12 +103,12 @@ def hashed(token: str) -> str:
     return hashlib.sha256(token.encode()).hexdigest()
 
 
-def _people(settings: Settings) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Thousands of learners with an API token each; the first ones are signed in as well."""
+def people(settings: Settings, count: int, signed_in: int) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """So many learners with an API token each; the first ones are signed in as well: tokens, and cookies."""
     engine = make_engine(settings.database)
-    tokens = [f"soty_{secrets.token_urlsafe(32)}" for _ in range(PEOPLE)]
+    tokens = [f"soty_{secrets.token_urlsafe(32)}" for _ in range(count)]
     ids = [new_id() for _ in tokens]
-    sessions = {secrets.token_urlsafe(32): key for key in ids[:SIGNED_IN]}
+    sessions = {secrets.token_urlsafe(32): key for key in ids[:signed_in]}
     with Database(engine).transaction() as session:
         session.execute(insert(User), [{"id": key, "name": f"learner {n}", "name_key": f"learner {n}", "password_hash": "-"}
                                        for n, key in enumerate(ids)])  # fmt: skip
