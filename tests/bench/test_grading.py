@@ -50,9 +50,10 @@ def test_where_the_time_of_a_verdict_goes(soty: Product, exercise: Exercise) -> 
         one["total"] - sum(one.get(name, 0) for name in STAGES) - checked
         for one, checked in zip(times, told["checks together"], strict=True)
     ]
-    scale = median(found["scale"] for _, found in rounds)
+    scale = median(found["scale"] or 0 for _, found in rounds)
+    passed = sum(found["verdict"] == "passed" for _, found in rounds)
     print(f"\n{exercise.id}: submit to verdict {median(seconds for seconds, _ in rounds):.2f} s "
-          f"(load {os.getloadavg()[0]:.1f}, median of {STAGE_ROUNDS}, scale {scale:.2f})")  # fmt: skip
+          f"(load {os.getloadavg()[0]:.1f}, median of {STAGE_ROUNDS}, scale {scale:.2f}, {passed} passed)")  # fmt: skip
     for name, values in told.items():
         inside = "" if name in STAGES or " " in name or name == "total" else "  "
         print(f"  {inside}{name:{34 - len(inside)}} {median(values):8.0f} ms")
