@@ -5,6 +5,7 @@ Real: the database, the worker, sandboxd, its sockets, the client and the prober
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -16,6 +17,7 @@ import pytest
 from sqlalchemy import select
 
 from app import migrate
+from app.accounts.audit import Audit
 from app.accounts.viewer import Viewer
 from app.content.exercise import ExerciseCatalog
 from app.content.proof import proof_path
@@ -146,6 +148,11 @@ class School:
         return eventually(
             "an end", lambda: (view := self.series.view(Viewer(self.anna), series_id)).settled and view, within=30
         )
+
+    def verdicts(self, submission_id: str) -> list[str]:
+        """What the audit log says, the newest first."""
+        entries = Audit(self.database).newest(action="submission.graded")
+        return [json.loads(entry.event.facts)["verdict"] for entry in entries if entry.event.target_id == submission_id]
 
     def job(self) -> Job:
         with self.database.read() as session:

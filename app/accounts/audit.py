@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from app.accounts.model import AuditEvent, User
+from app.accounts.model import EVERYDAY, AuditEvent, User
 from app.db import Database
 
 
@@ -39,12 +39,16 @@ class Audit:
         self._database = database
 
     def newest(self, before: int | None = None, limit: int = 50, action: str = "") -> list[Entry]:
-        """Entries from the newest on; `before` is the id of the last one already seen, `action` the only one wanted."""
+        """Entries from the newest on.
+
+        Args:
+            before: id of the last one already seen.
+            action: the only one wanted; empty: all but what happens all day long (`EVERYDAY`).
+        """
         query = select(AuditEvent, User.name).outerjoin(User, User.id == AuditEvent.actor_id)
         if before is not None:
             query = query.where(AuditEvent.id < before)
-        if action:
-            query = query.where(AuditEvent.action == action)
+        query = query.where(AuditEvent.action == action if action else AuditEvent.action != EVERYDAY)
         with self._database.read() as session:
             rows = session.execute(query.order_by(AuditEvent.id.desc()).limit(min(limit, 200)))
             return [Entry(event, name or "") for event, name in rows]

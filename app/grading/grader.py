@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 from app.content.exercise import Exercise
 from app.db import Database, now
 from app.errors import Conflict, PlatformError, Unavailable
-from app.grading import suspicion
+from app.grading import graded, suspicion
 from app.grading.collector import Collector
 from app.grading.exercises import Exercises, find_exercise
 from app.grading.model import Submission, SubmissionState, Verdict
@@ -66,7 +66,7 @@ class Grader:
                 stages = [StageReport("queued", _seconds(lease.queued_at, lease.claimed_at))]
                 stages += self._await_ready(lease, progress)
                 report, signals = self._run(row, exercise, lease, progress, stages)
-            self._finish(lease, exercise, report, unusual(signals, report.traces, json.loads(row.files)))
+            self._finish(lease, row.user_id, exercise, report, unusual(signals, report.traces, json.loads(row.files)))
 
     def requeued(self, session: Session, subject_id: str, reason: str) -> None:
         code, _, message = reason.partition(": ")
@@ -81,7 +81,9 @@ class Grader:
             "finished_at": now(),
             "progress": Progress(stage="done", reason=code, message=message).to_json(),
         }
-        session.execute(update(Submission).where(Submission.id == subject_id).values(**end))
+        ended = update(Submission).where(Submission.id == subject_id).values(**end)
+        user_id, exercise_id = session.execute(ended.returning(Submission.user_id, Submission.exercise_id)).one()
+        graded.note(session, user_id, subject_id, exercise_id, Verdict.ERRORED, None, self._grader_version)
 
     def _begin(self, submission_id: str, lease: Lease) -> tuple[Submission, Exercise]:
         """Say that grading goes on, and want a sandbox under the id of this very claim."""
@@ -145,9 +147,9 @@ class Grader:
             progress.write(collector.progress)
         return collector.report(), collector.signals
 
-    def _finish(self, lease: Lease, exercise: Exercise, report: Report, seen: dict[str, int]) -> None:
-        """Write the verdict, the report, what was unusual, and the end of the job in one transaction, or nothing."""
-        errored = report.verdict == "errored"
+    def _finish(self, lease: Lease, user_id: str, exercise: Exercise, report: Report, seen: dict[str, int]) -> None:
+        """Write verdict, report, lines of the audit log and the end of the job in one transaction, or nothing."""
+        verdict, errored = Verdict(report.verdict), report.verdict == "errored"
         values: dict[str, object] = {
             "report": report.to_json(),
             "traces": packed(report.traces),
@@ -156,7 +158,7 @@ class Grader:
         if not errored:
             values |= {
                 "state": SubmissionState.GRADED,
-                "verdict": Verdict(report.verdict),
+                "verdict": verdict,
                 "score": report.score,
                 "finished_at": now(),
                 "progress": Progress(stage="done").to_json(),
@@ -165,7 +167,9 @@ class Grader:
             lease.guard(session) if errored else lease.finish(session)
             session.execute(update(Submission).where(Submission.id == lease.subject_id).values(**values))
             if not errored:
-                suspicion.note(session, lease.subject_id, exercise.id, seen)
+                subject = (lease.subject_id, exercise.id)
+                graded.note(session, user_id, *subject, verdict, report.score, self._grader_version)
+                suspicion.note(session, *subject, seen)
         if errored:
             raise GradingErrored(report.error or "A check could not be carried through.")
 

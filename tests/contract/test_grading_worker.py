@@ -61,17 +61,33 @@ class TestGrading:
         view = school.settled(handed_in.id)
         (entry,) = Audit(school.database).newest()
         assert (entry.event.action, entry.event.target_id, entry.actor) == ("submission.suspicious", handed_in.id, "")
+        assert school.verdicts(handed_in.id) == ["passed"]
         assert json.loads(entry.event.facts) == {"exercise": "echo", "answer-too-large": 2, "names-checker": 1}
         # The score is what it was, and the report does not say a word
         assert (view.verdict, view.score) == ("passed", 100)
         assert view.report is not None
         assert "large" not in view.report.to_json()
 
-    def test_an_ordinary_grading_leaves_no_line(self, school: School) -> None:
-        handed_in = school.submissions.submit(school.anna, "echo", {"main.py": "print('mine')\n"})
+    def test_each_verdict_stands_in_the_audit_log_without_a_word_of_the_learners(self, school: School) -> None:
+        school.checks(FAILS)
+        handed_in = school.submissions.submit(school.anna, "echo", {"main.py": "print('my secret')\n"})
         school.work()
         school.settled(handed_in.id)
-        assert Audit(school.database).newest() == []
+        (entry,) = Audit(school.database).newest(action="submission.graded")
+        assert (entry.actor, entry.event.target_kind, entry.event.target_id) == ("anna", "submission", handed_in.id)
+        assert json.loads(entry.event.facts) == {"exercise": "echo", "verdict": "failed", "score": 0, "grader": "v1"}
+        assert Audit(school.database).newest() == [], "no other line, and this one only when asked for"
+
+    def test_a_verdict_that_comes_after_somebody_newer_has_the_job_is_written_nowhere(self, school: School) -> None:
+        school.checks(f"import os, time\nwhile not os.path.exists({str(school.home / 'go')!r}): time.sleep(0.02)\n{PASSES}")
+        handed_in = school.submissions.submit(school.anna, "echo", {})
+        school.work()
+        eventually("the checks run", lambda: school.submission(handed_in.id).progress.stage == "checks")
+        with school.database.transaction() as session:
+            session.execute(update(Job).values(fence=Job.fence + 1))
+        (school.home / "go").touch()
+        school.stop_work()
+        assert (school.submission(handed_in.id).verdict, school.verdicts(handed_in.id)) == (None, [])
 
     def test_progress_is_told_while_it_runs(self, school: School) -> None:
         school.checks(WAITS)
@@ -91,6 +107,7 @@ class TestGrading:
         school.checks(PASSES)
         assert school.settled(handed_in.id).verdict == "passed"
         assert school.job().fence == 2
+        assert school.verdicts(handed_in.id) == ["passed"], "a try that came to nothing is no verdict"
 
     def test_after_three_faults_it_is_errored_and_graded_again_once_the_engine_is_well(self, school: School) -> None:
         school.checks(DIES)
@@ -102,6 +119,7 @@ class TestGrading:
         assert (view.state, view.verdict, view.score) == ("errored", "errored", None)
         assert view.report is not None
         assert view.report.error
+        assert school.verdicts(handed_in.id) == ["errored"]
 
         assert school.retry.sweep(lambda: True) == 0  # it rests for a minute
         with school.database.transaction() as session:

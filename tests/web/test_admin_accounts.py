@@ -124,6 +124,25 @@ def test_instructors_see_what_was_unusual_about_gradings_and_nothing_else(site: 
     assert "gave another role</td>" not in only
 
 
+def test_verdicts_are_listed_when_an_admin_asks_for_them_and_drown_nothing(site: Site, admin: Browser, boss: User) -> None:
+    [anna] = learners(site, "Анна")
+    site.accounts.audit.note(boss.id, "user.role", "user", boss.id, old="learner", new="mentor")
+    facts = {"exercise": "echo", "verdict": "failed", "score": 40, "grader": "785d227f1dce8ecd9f439c98da70"}
+    for number in range(60):
+        site.accounts.audit.note(anna.id, "submission.graded", "submission", f"s{number:03}", **facts)
+    page = admin.get("/panel/audit", headers=ENGLISH).text
+    assert "gave another role</td>" in page
+    assert "had a submission graded</td>" not in page
+    assert "everything but verdicts</option>" in page
+    verdicts = admin.get("/panel/audit?what=submission.graded", headers=ENGLISH).text
+    assert "exercise: echo · verdict: not passed yet · score: 40 · version of the checks: 785d227f1dce</td>" in verdicts
+    assert verdicts.count("had a submission graded</td>") == 50
+    assert ">Анна</td>" in verdicts
+    assert "gave another role</td>" not in verdicts
+    teacher = site.signed_in(learners(site, "Учительница", role=Role.INSTRUCTOR)[0])
+    assert "had a submission graded" not in teacher.get("/panel/audit?what=submission.graded", headers=ENGLISH).text
+
+
 def test_the_audit_log_is_paged_and_ends(site: Site, admin: Browser, boss: User) -> None:
     for number in range(51):
         site.accounts.audit.note(boss.id, "submission.retry", "submission", f"s{number:03}")

@@ -1,4 +1,4 @@
-"""The audit log in words: all of it for admins; for instructors what was unusual about gradings."""
+"""The audit log in words: all of it for admins, verdicts when asked for; for instructors what was unusual about gradings."""
 
 from __future__ import annotations
 
@@ -10,8 +10,10 @@ from flask_babel import LazyString
 from flask_babel import lazy_gettext as l_
 
 from app.accounts.model import AuditEvent, Role
+from app.grading.graded import ACTION as GRADED
 from app.grading.suspicion import ACTION as SUSPICIOUS
 from app.web.admin.blueprint import blueprint
+from app.web.admin.submissions import verdict_words
 from app.web.context import cases, require
 
 PAGE = 50
@@ -22,10 +24,12 @@ DEEDS: Mapping[str, LazyString] = {
     "token.create": l_("made an API token"), "database.restore": l_("brought a backup back"),
     "token.revoke": l_("revoked an API token"), "submission.retry": l_("had a submission graded again"),
     "sandbox.stop": l_("stopped a sandbox"), "objection.make": l_("said that a check is wrong"),
-    "objection.answer": l_("answered an objection"), SUSPICIOUS: l_("something unusual was observed"),
+    "objection.answer": l_("answered an objection"), GRADED: l_("had a submission graded"),
+    SUSPICIOUS: l_("something unusual was observed"),
 }  # fmt: skip
-#: What `app.grading.suspicion` counts.
-OBSERVED: Mapping[str, LazyString] = {
+#: Names of facts: of a verdict, and what `app.grading.suspicion` counts.
+FACTS: Mapping[str, LazyString] = {
+    "exercise": l_("exercise"), "verdict": l_("verdict"), "score": l_("score"), "grader": l_("version of the checks"),
     "answer-too-large": l_("answers over the size limit"), "broker-refusals": l_("things that the broker refused"),
     "forged-results": l_("lines of output that look like results of checks"), "memory-limit": l_("hits of the memory limit"),
     "names-checker": l_("names from inside the checks, in the files"), "output-flood": l_("bytes of output over the limit"),
@@ -40,7 +44,7 @@ _PAGES = {
 
 @blueprint.get("/audit")
 def audit() -> str:
-    """Security-relevant actions, newest first; `what` in the address shows one kind alone."""
+    """Newest first; `what` in the address shows one kind alone, and verdicts are shown only so: there are too many of them."""
     actor = require(Role.INSTRUCTOR)
     offered = DEEDS if actor.role == Role.ADMIN else {SUSPICIOUS: DEEDS[SUSPICIOUS]}
     what = request.args.get("what", "")
@@ -70,4 +74,8 @@ def target_url(event: AuditEvent) -> str:
 
 def facts(event: AuditEvent) -> list[tuple[str, str]]:
     """What is recorded beside the deed, as pairs."""
-    return [(str(OBSERVED.get(key, key)), str(value)) for key, value in json.loads(event.facts or "{}").items()]
+    recorded = json.loads(event.facts or "{}")
+    if event.action == GRADED:
+        recorded["verdict"] = verdict_words().get(recorded["verdict"], "")
+        recorded["grader"] = recorded["grader"][:12]
+    return [(str(FACTS.get(key, key)), str(value)) for key, value in recorded.items()]
