@@ -11,7 +11,7 @@ from pathlib import Path
 
 from app.cli.matrix_view import matrix_lines, row_line, summary
 from app.cli.said import Remarks
-from app.content.exercise import Exercise, load_exercise
+from app.content.exercise import Exercise, authored_files, load_exercise
 from app.content.exercise_faults import exercise_faults
 from app.errors import ContentInvalid, NotFound, PlatformError
 from app.grading.local import LocalGrader
@@ -151,10 +151,9 @@ class Watch:
 def _stamp(folder: Path) -> frozenset[tuple[str, int, int]]:
     """Changes with every save; a file that is gone a moment later is left out."""
     found = set()
-    for path in folder.rglob("*"):
-        if "__pycache__" not in path.parts and path.name != "proof.json":
+    for path in authored_files(folder):
+        if path.name != "proof.json":
             with suppress(OSError):
                 status = path.stat()
-                if not path.is_dir():
-                    found.add((str(path), status.st_mtime_ns, status.st_size))
+                found.add((str(path), status.st_mtime_ns, status.st_size))
     return frozenset(found)

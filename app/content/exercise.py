@@ -80,21 +80,30 @@ class Exercise:
         return (self.folder / self.definition.task[lang]).read_text("utf-8")
 
 
+def authored_files(folder: Path) -> list[Path]:
+    """Regular files below `folder` that an author wrote, in a fixed order: no links, no caches, nothing hidden.
+
+    What tools leave behind (`__pycache__`, `.ruff_cache`) is neither mounted anywhere nor part of a proof.
+    """
+    files = (path for path in folder.rglob("*") if path.is_file() and not path.is_symlink())
+    return sorted(path for path in files if not any(_is_left_behind(part) for part in path.relative_to(folder).parts))
+
+
+def _is_left_behind(part: str) -> bool:
+    return part.startswith(".") or part == "__pycache__"
+
+
 def read_tree(folder: Path) -> dict[str, str]:
     """Text files below `folder` by relative path; links and caches are left out."""
-    files = {}
-    for path in sorted(folder.rglob("*")):
-        if path.is_file() and not path.is_symlink() and "__pycache__" not in path.parts:
-            files[path.relative_to(folder).as_posix()] = path.read_text("utf-8")
-    return files
+    return {path.relative_to(folder).as_posix(): path.read_text("utf-8") for path in authored_files(folder)}
 
 
 def folder_hash(folder: Path) -> str:
-    """SHA-256 over the names and contents of all files below `folder`, except `proof.json` and caches."""
+    """SHA-256 over the names and contents of the authored files below `folder`, except `proof.json`."""
     digest = hashlib.sha256()
-    for path in sorted(folder.rglob("*")):
+    for path in authored_files(folder):
         name = path.relative_to(folder).as_posix()
-        if path.is_file() and name != "proof.json" and "__pycache__" not in path.parts:
+        if name != "proof.json":
             digest.update(f"{name}\0{path.stat().st_size}\0".encode())
             digest.update(path.read_bytes())
     return digest.hexdigest()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from app.content.exercise import Exercise
+from app.content.exercise import Exercise, authored_files
 
 _HERE = Path(__file__).resolve().parent
 _GRADING = _HERE.parent
@@ -26,5 +26,4 @@ def platform_files() -> dict[str, bytes]:
 
 
 def _below(folder: Path, prefix: str) -> dict[str, bytes]:
-    paths = (path for path in sorted(folder.rglob("*")) if path.is_file() and "__pycache__" not in path.parts)
-    return {f"{prefix}/{path.relative_to(folder).as_posix()}": path.read_bytes() for path in paths}
+    return {f"{prefix}/{path.relative_to(folder).as_posix()}": path.read_bytes() for path in authored_files(folder)}

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from app.content.exercise import Exercise, ExerciseCatalog
+from app.content.exercise import Exercise, ExerciseCatalog, authored_files
 from app.errors import NotFound, PlatformError
 
 ProberFiles = Callable[[Exercise], Mapping[str, bytes]]
@@ -84,5 +84,4 @@ class Exercises:
 
 
 def _bytes_below(folder: Path) -> dict[str, bytes]:
-    paths = (p for p in sorted(folder.rglob("*")) if p.is_file() and not p.is_symlink() and "__pycache__" not in p.parts)
-    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in paths}
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in authored_files(folder)}
