@@ -19,6 +19,7 @@ INNER_UID = 1000
 _NICE = 5
 _OOM_FIRST = 900
 _FSIZE = 256 << 20
+_TELLS_WITHIN_S = 2.0  #: bubblewrap names its child within milliseconds
 
 
 class Cell(NamedTuple):
@@ -74,6 +75,7 @@ class Jail:
         self._on_exit = on_exit
         self._code: int | None = None
         self._init_fd: int | None = None
+        self._doomed = False
         self.init: int | None = None
         self.fault = ""  #: why the platform could not start it
         self._info = Info(loop, self._informed)
@@ -91,12 +93,21 @@ class Jail:
         loop.on_exit(self._bwrap, self._bwrap_ended)
 
     def kill(self) -> None:
-        """SIGKILL to everything in the tree."""
+        """SIGKILL to everything in the tree; idempotent.
+
+        Bubblewrap is let live until it has told who its child is: killed before, it would leave a child that waits for it
+        for ever.
+        """
         if self._init_fd is not None:
             with contextlib.suppress(ProcessLookupError):
                 signal.pidfd_send_signal(self._init_fd, signal.SIGKILL)
-        elif self._code is None:
-            os.kill(self._bwrap, signal.SIGKILL)
+        elif not self._doomed:
+            self._loop.later(_TELLS_WITHIN_S, self._kill_bwrap)
+        self._doomed = True
+
+    def _kill_bwrap(self) -> None:
+        if self._code is None:
+            os.kill(self._bwrap, signal.SIGKILL)  # not reaped yet, so the number is still ours
 
     def main_process(self) -> int | None:
         """Pid of the command itself: the first child of the tree's init; None before it runs."""
@@ -144,6 +155,10 @@ class Jail:
         try:
             self.init = init
             self._init_fd = os.pidfd_open(init)
+            self._loop.watch(self._init_fd, self._init_ended)
+            if self._doomed:
+                self.kill()
+                return
             pids = self._cell.limits["pids"]
             # Only now, while bubblewrap waits inside the new user namespace, does this count the tree alone and not
             # every process of the same uid.
@@ -154,12 +169,10 @@ class Jail:
         except OSError as error:
             self.fault = str(error)
             self.kill()
-        finally:
-            if self._init_fd is not None:
-                self._loop.watch(self._init_fd, self._init_ended)
 
     def _bwrap_ended(self, code: int) -> None:
-        self._code = code if code >= 0 else 128 - code
+        self._code, self._doomed = code if code >= 0 else 128 - code, True
+        self._info.look()  # its last words may name a child
         self._info.close()
         os.close(self._go)
         if self._init_fd is not None:
