@@ -67,7 +67,9 @@ def configuration(
     ]
     for program in chosen or programs(settings):
         argv = " ".join(quoted(part) for part in command(program, places))
-        name = program.name if program.count == 1 else f"{program.name}-%(process_num)s"
+        name = program.name
+        if program.count > 1:  # the supervisor puts the number of each process in
+            name, argv = f"{name}-%(process_num)s", f"{argv} --slot %(process_num)s"
         parts.append(
             f"[program:{program.name}]\ncommand={argv}\nprocess_name={name}\nnumprocs={program.count}\n"
             f"directory={places.checkout}\nenvironment={pairs}\npriority={program.priority}\n"
