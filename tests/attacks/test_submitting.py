@@ -6,14 +6,11 @@ from __future__ import annotations
 
 import hashlib
 import re
-import secrets
 import urllib.parse
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
@@ -22,12 +19,12 @@ from app.grading.limits import OPEN_SUBMISSIONS
 from app.sandbox.client import SandboxdClient
 from tests.attacks.corpus import attack
 from tests.attacks.hidden import HIDDEN, write_hiding_exercise
+from tests.attacks.people import Learner, join, sign_in
 from tests.attacks.range import server
 from tests.attacks.test_files import SHAPES
 from tests.product import Product, eventually
 
 AT_ONCE = 50
-PASSWORD = "three honey pots"
 API = "/api/v1"
 
 
@@ -39,48 +36,9 @@ def soty(tmp_path_factory: pytest.TempPathFactory, store: object) -> Iterator[Pr
     with Product(home, SOTY_EXERCISES_DIR=str(home / "exercises")) as product:
         with SandboxdClient(home / "sandboxd" / "control.sock") as sandboxd:
             eventually("images are ready", lambda: sandboxd.images().all_ready, within=240, every=0.5)
-        first = join(product)
-        first.close(first.sandbox())
+        with join(product).sandbox():
+            pass
         yield product
-
-
-@dataclass
-class Learner:
-    """Somebody with a token."""
-
-    name: str
-    token: str
-    api: httpx.Client
-
-    def submit(self, files: Mapping[str, str], key: str = "", exercise: str = "victim", **more: Any) -> httpx.Response:
-        headers = {"Idempotency-Key": key} if key else {}
-        return self.api.post(f"/exercises/{exercise}/submissions", json={"files": dict(files), **more}, headers=headers)
-
-    def settled(self, submission_id: str, kind: str = "submissions") -> dict[str, Any]:
-        def look() -> dict[str, Any] | None:
-            found: dict[str, Any] = self.api.get(f"/{kind}/{submission_id}").json()
-            return found if found.get("status") in ("graded", "errored") else None
-
-        settled: dict[str, Any] = eventually("a verdict", look, within=120, every=0.3)
-        return settled
-
-    def sandbox(self) -> str:
-        answer = self.api.post("/exercises/victim/sandbox", json={})
-        assert answer.status_code == 202, answer.text
-        found = str(answer.json()["id"])
-        eventually("it is ready", lambda: self.api.get(f"/sandboxes/{found}").json()["state"] == "ready", within=60, every=0.2)
-        return found
-
-    def close(self, sandbox: str) -> None:
-        self.api.delete(f"/sandboxes/{sandbox}")
-        eventually("it is gone", lambda: self.api.get(f"/sandboxes/{sandbox}").json()["state"] == "gone", within=20, every=0.2)
-
-
-def join(soty: Product, role: str = "learner") -> Learner:
-    """A new person."""
-    name = f"{role}-{secrets.token_hex(4)}"
-    token = soty.cli("users", "add", name, "--role", role, "--password", PASSWORD, "--token").splitlines()[-1]
-    return Learner(name, token, soty.api(token))
 
 
 HASH = """
@@ -108,17 +66,16 @@ def test_g13_what_was_handed_in_is_graded_whatever_is_edited_since(soty: Product
     edits += "threading.Thread(target=edit, daemon=True).start()"
     files = server(before=edits)
     edited_draft(anna, files["server.py"])
-    sandbox = anna.sandbox()
-    # When it is handed in and the draft and the sandbox get other files at once
-    handed_in = anna.submit(files).json()["id"]
-    assert edited_draft(anna, "print('something else')") == "print('something else')"
-    anna.api.post(f"/sandboxes/{sandbox}/apply", json={})
-    found = anna.settled(handed_in)
-    # Then exactly what was handed in was graded
-    expected = hashlib.sha256(files["server.py"].encode()).hexdigest()
-    assert f"graded {expected}" in found["log_tails"]["doubler"]
-    assert found["verdict"] == "passed"
-    anna.close(sandbox)
+    with anna.sandbox() as sandbox:
+        # When it is handed in and the draft and the sandbox get other files at once
+        handed_in = anna.submit(files).json()["id"]
+        assert edited_draft(anna, "print('something else')") == "print('something else')"
+        anna.api.post(f"/sandboxes/{sandbox}/apply", json={})
+        found = anna.settled(handed_in)
+        # Then exactly what was handed in was graded
+        expected = hashlib.sha256(files["server.py"].encode()).hexdigest()
+        assert f"graded {expected}" in found["log_tails"]["doubler"]
+        assert found["verdict"] == "passed"
 
 
 def of_different_people(soty: Product) -> int:
@@ -170,22 +127,21 @@ def test_g14_replays_and_smuggled_fields_are_refused(soty: Product) -> None:
 @attack("G15", control="of_its_owner")
 def test_g15_other_peoples_work_does_not_exist_and_no_worker_can_be_called(soty: Product) -> None:
     dina, egor = join(soty), join(soty)
-    sandbox = dina.sandbox()
-    submission = dina.submit(server()).json()["id"]
-    run = dina.api.post("/exercises/victim/runs", json={}).json()["id"]
-    theirs = [
-        ("GET", f"/submissions/{submission}"), ("GET", f"/runs/{run}"), ("GET", f"/sandboxes/{sandbox}"),
-        ("DELETE", f"/sandboxes/{sandbox}"), ("POST", f"/sandboxes/{sandbox}/apply"), ("POST", f"/sandboxes/{sandbox}/extend"),
-        ("POST", f"/sandboxes/{sandbox}/services/doubler"), ("GET", f"/sandboxes/{sandbox}/services/doubler/logs"),
-    ]  # fmt: skip
-    for method, path in theirs:
-        body = {"action": "kill"} if path.endswith("doubler") else ({} if method == "POST" else None)
-        assert egor.api.request(method, path, json=body).status_code == 404, path
-    assert egor.api.post(f"/submissions/{submission}/retry").status_code == 403
-    assert of_its_owner(dina, submission, run, sandbox) == {200}
-    dina.settled(submission)
-    dina.settled(run, "runs")
-    dina.close(sandbox)
+    with dina.sandbox() as sandbox:
+        submission = dina.submit(server()).json()["id"]
+        run = dina.api.post("/exercises/victim/runs", json={}).json()["id"]
+        theirs = [
+            ("GET", f"/submissions/{submission}"), ("GET", f"/runs/{run}"), ("GET", f"/sandboxes/{sandbox}"),
+            ("DELETE", f"/sandboxes/{sandbox}"), ("POST", f"/sandboxes/{sandbox}/apply"), ("POST", f"/sandboxes/{sandbox}/extend"),
+            ("POST", f"/sandboxes/{sandbox}/services/doubler"), ("GET", f"/sandboxes/{sandbox}/services/doubler/logs"),
+        ]  # fmt: skip
+        for method, path in theirs:
+            body = {"action": "kill"} if path.endswith("doubler") else ({} if method == "POST" else None)
+            assert egor.api.request(method, path, json=body).status_code == 404, path
+        assert egor.api.post(f"/submissions/{submission}/retry").status_code == 403
+        assert of_its_owner(dina, submission, run, sandbox) == {200}
+        dina.settled(submission)
+        dina.settled(run, "runs")
     # No door for a worker: neither documented nor guessed
     documented = egor.api.get("/openapi.json").json()["paths"]
     assert not [path for path in documented if re.search("callback|verdict|result|worker|internal|report$|grade", path)]
@@ -212,16 +168,6 @@ def of_its_owner(owner: Learner, submission: str, run: str, sandbox: str) -> set
     return {owner.api.get(path).status_code for path in paths}
 
 
-def sign_in(browser: httpx.Client, soty: Product, learner: Learner) -> None:
-    """Make it a browser of this learner."""
-    page = browser.get("/sign-in").text
-    token = re.search(r'name="csrf-token" content="([^"]+)"', page)[1]  # type: ignore[index]
-    browser.post(
-        "/sign-in", data={"name": learner.name, "password": PASSWORD, "csrf_token": token}, headers={"Origin": soty.url}
-    )
-    assert learner.name in browser.get("/exercises/victim").text
-
-
 def marks_in(text: str) -> set[str]:
     return {mark for mark in HIDDEN.values() if mark in text}
 
@@ -239,85 +185,96 @@ ERRS = "if number == 'five-secret': self.send_response(418); self.end_headers();
 def test_g16_nothing_of_the_checks_is_on_any_page(soty: Product) -> None:
     assert everything_in_the_exercise(soty) == set(HIDDEN.values())
     zoya = join(soty)
-    sandbox = zoya.sandbox()
-    # Given reports of each kind: passed, failed, and one whose check broke on the answer
-    ids = [zoya.submit(files).json()["id"] for files in (server(), server("self.send_error(500); return"))]
-    reports = [zoya.settled(one) for one in ids]
-    assert [report["verdict"] for report in reports] == ["passed", "failed"]
-    edited_draft(zoya, server(ERRS)["server.py"])
-    run = zoya.api.post("/exercises/victim/runs", json={}).json()["id"]
-    assert zoya.settled(run, "runs")["verdict"] == "errored"
-    # When everything that a learner can open is read
-    seen: dict[str, str] = {}
-    browser = httpx.Client(base_url=soty.url, follow_redirects=True, timeout=20)
-    paths = ["/", "/exercises", "/exercises/victim", "/course", "/nothing", "/exercises/victim/../checks/checks.py", "/metrics"]
-    paths += ["/exercises/victim/checks/checks.py", "/static/../exercises/victim/exercise.yaml", "/exercises/victim?fields=*"]
-    paths += [
-        f"{API}{path}" for path in ("/openapi.json", "/course", "/exercises", "/exercises/victim", "/exercises/victim?fields=*")
-    ]
-    paths += (
-        [f"{API}/submissions/{one}" for one in ids]
-        + [f"/submissions/{one}" for one in ids]
-        + [f"/exercises/submissions/{ids[0]}"]
-    )
-    paths += [
-        f"{API}/runs/{run}",
-        f"/runs/{run}",
-        f"{API}/sandboxes/{sandbox}",
-        f"{API}/sandboxes/{sandbox}/services/doubler/logs",
-    ]
-    paths += [f"{API}/exercises/victim/{part}" for part in ("draft", "hints", "restore-points", "submissions", "sandbox")]
-    with browser:
-        sign_in(browser, soty, zoya)
-        for path in paths:
-            for lang in ("ru", "en"):
-                named = zoya.api.headers if path.startswith(API) else {}
-                answer = browser.get(path, headers={**named, "Accept-Language": lang})
-                seen[f"{path} {lang}"] = answer.text
-                for asset in re.findall(r'(?:src|href)="(/[^"]+\.(?:js|css|map|json))"', answer.text):
-                    seen.setdefault(asset, browser.get(asset).text)
-        for code in ("{", '{"files": 1}', '{"files": {"checks/checks.py": "x"}}', '{"only": ["hidden"]}'):
-            for path in (f"{API}/exercises/victim/submissions", f"{API}/exercises/victim/runs"):
-                answer = browser.post(path, content=code, headers={**zoya.api.headers, "Content-Type": "application/json"})
-                assert answer.status_code in (400, 404, 409, 429), answer.text
-                seen[f"{path} {code}"] = answer.text
-    # Then no mark is anywhere
-    leaks = {path: found for path, text in seen.items() if (found := marks_in(text))}
-    assert not leaks
-    assert len(seen) > 40
-    for page in (f"/runs/{run} en", f"/submissions/{ids[1]} en"):
-        assert "Отказ" in seen[page] or "A refusal" in seen[page], "the report itself was read"
-    zoya.close(sandbox)
+    with zoya.sandbox() as sandbox:
+        # Given reports of each kind: passed, failed, and one whose check broke on the answer
+        ids = [zoya.submit(files).json()["id"] for files in (server(), server("self.send_error(500); return"))]
+        reports = [zoya.settled(one) for one in ids]
+        assert [report["verdict"] for report in reports] == ["passed", "failed"]
+        edited_draft(zoya, server(ERRS)["server.py"])
+        run = zoya.api.post("/exercises/victim/runs", json={}).json()["id"]
+        assert zoya.settled(run, "runs")["verdict"] == "errored"
+        # When everything that a learner can open is read
+        seen: dict[str, str] = {}
+        browser = httpx.Client(base_url=soty.url, follow_redirects=True, timeout=20)
+        paths = [
+            "/",
+            "/exercises",
+            "/exercises/victim",
+            "/course",
+            "/nothing",
+            "/exercises/victim/../checks/checks.py",
+            "/metrics",
+        ]
+        paths += [
+            "/exercises/victim/checks/checks.py",
+            "/static/../exercises/victim/exercise.yaml",
+            "/exercises/victim?fields=*",
+        ]
+        paths += [
+            f"{API}{path}"
+            for path in ("/openapi.json", "/course", "/exercises", "/exercises/victim", "/exercises/victim?fields=*")
+        ]
+        paths += (
+            [f"{API}/submissions/{one}" for one in ids]
+            + [f"/submissions/{one}" for one in ids]
+            + [f"/exercises/submissions/{ids[0]}"]
+        )
+        paths += [
+            f"{API}/runs/{run}",
+            f"/runs/{run}",
+            f"{API}/sandboxes/{sandbox}",
+            f"{API}/sandboxes/{sandbox}/services/doubler/logs",
+        ]
+        paths += [f"{API}/exercises/victim/{part}" for part in ("draft", "hints", "restore-points", "submissions", "sandbox")]
+        with browser:
+            sign_in(browser, soty, zoya)
+            for path in paths:
+                for lang in ("ru", "en"):
+                    named = zoya.api.headers if path.startswith(API) else {}
+                    answer = browser.get(path, headers={**named, "Accept-Language": lang})
+                    seen[f"{path} {lang}"] = answer.text
+                    for asset in re.findall(r'(?:src|href)="(/[^"]+\.(?:js|css|map|json))"', answer.text):
+                        seen.setdefault(asset, browser.get(asset).text)
+            for code in ("{", '{"files": 1}', '{"files": {"checks/checks.py": "x"}}', '{"only": ["hidden"]}'):
+                for path in (f"{API}/exercises/victim/submissions", f"{API}/exercises/victim/runs"):
+                    answer = browser.post(path, content=code, headers={**zoya.api.headers, "Content-Type": "application/json"})
+                    assert answer.status_code in (400, 404, 409, 429), answer.text
+                    seen[f"{path} {code}"] = answer.text
+        # Then no mark is anywhere
+        leaks = {path: found for path, text in seen.items() if (found := marks_in(text))}
+        assert not leaks
+        assert len(seen) > 40
+        for page in (f"/runs/{run} en", f"/submissions/{ids[1]} en"):
+            assert "Отказ" in seen[page] or "A refusal" in seen[page], "the report itself was read"
 
 
 @attack("S19", control="of_a_sane_kind")
 def test_s19_the_api_answers_exploit_shaped_input_clearly(soty: Product) -> None:
     ivan = join(soty)
-    sandbox = ivan.sandbox()
-    assert of_a_sane_kind(ivan, sandbox) == {200}
-    for shape in SHAPES:
-        quoted = urllib.parse.quote(shape, safe="")
-        tried = [
-            ivan.api.post(f"/sandboxes/{sandbox}/services/doubler", json={"action": shape}),
-            ivan.api.post(f"/sandboxes/{sandbox}/services/{quoted or 'x!'}", json={"action": "restart"}),
-            ivan.api.post(f"/sandboxes/{sandbox}/apply", json={"services": [shape]}),
-            ivan.api.post("/exercises/victim/runs", json={"only": [shape]}),
-            ivan.submit({shape: "text"}),
-            ivan.api.put("/exercises/victim/draft", json={"files": {shape: "text"}, "revision": 0}),
-            ivan.api.post("/exercises/victim/sandbox", json={"replace": shape}),
-            ivan.api.post("/exercises/victim/sandbox", json={"image": shape, "command": [shape], "privileged": True}),
-        ]
-        for answer in tried:
-            assert answer.status_code in (400, 404, 405, 409, 413, 422, 429), (
-                shape,
-                answer.request.url,
-                answer.status_code,
-                answer.text,
-            )
-            assert "Traceback" not in answer.text
-            assert str(soty.home) not in answer.text
-    assert ivan.api.get(f"/sandboxes/{sandbox}").json()["state"] == "ready"
-    ivan.close(sandbox)
+    with ivan.sandbox() as sandbox:
+        assert of_a_sane_kind(ivan, sandbox) == {200}
+        for shape in SHAPES:
+            quoted = urllib.parse.quote(shape, safe="")
+            tried = [
+                ivan.api.post(f"/sandboxes/{sandbox}/services/doubler", json={"action": shape}),
+                ivan.api.post(f"/sandboxes/{sandbox}/services/{quoted or 'x!'}", json={"action": "restart"}),
+                ivan.api.post(f"/sandboxes/{sandbox}/apply", json={"services": [shape]}),
+                ivan.api.post("/exercises/victim/runs", json={"only": [shape]}),
+                ivan.submit({shape: "text"}),
+                ivan.api.put("/exercises/victim/draft", json={"files": {shape: "text"}, "revision": 0}),
+                ivan.api.post("/exercises/victim/sandbox", json={"replace": shape}),
+                ivan.api.post("/exercises/victim/sandbox", json={"image": shape, "command": [shape], "privileged": True}),
+            ]
+            for answer in tried:
+                assert answer.status_code in (400, 404, 405, 409, 413, 422, 429), (
+                    shape,
+                    answer.request.url,
+                    answer.status_code,
+                    answer.text,
+                )
+                assert "Traceback" not in answer.text
+                assert str(soty.home) not in answer.text
+        assert ivan.api.get(f"/sandboxes/{sandbox}").json()["state"] == "ready"
 
 
 def of_a_sane_kind(learner: Learner, sandbox: str) -> set[int]:
@@ -332,13 +289,16 @@ def test_s17_somebody_is_kept_out_while_their_sandbox_starts(soty: Product) -> N
     kira, teacher = join(soty), join(soty, "instructor")
     assert still_let_in(kira) == 200
     sandbox = kira.api.post("/exercises/victim/sandbox", json={}).json()["id"]
-    soty.cli("users", "deactivate", kira.name)
-    assert kira.api.get("/me").status_code == 401
-    assert kira.api.post("/exercises/victim/sandbox", json={}).status_code == 401
-    # What had begun is one sandbox that is told truly, and that an instructor can close
     with SandboxdClient(soty.home / "sandboxd" / "control.sock") as sandboxd:
-        eventually("it is one", lambda: [one.id for one in sandboxd.list().sandboxes] == [sandbox], within=20)
-        assert teacher.api.delete(f"/sandboxes/{sandbox}").status_code == 202
+        try:
+            soty.cli("users", "deactivate", kira.name)
+            assert kira.api.get("/me").status_code == 401
+            assert kira.api.post("/exercises/victim/sandbox", json={}).status_code == 401
+            # What had begun is one sandbox that is told truly, and that an instructor can close
+            eventually("it is one", lambda: [one.id for one in sandboxd.list().sandboxes] == [sandbox], within=20)
+        finally:
+            closed = teacher.api.delete(f"/sandboxes/{sandbox}")
+        assert closed.status_code == 202
         eventually("nothing runs", lambda: not sandboxd.list().sandboxes, within=20)
     eventually("the row says so", lambda: teacher.api.get(f"/sandboxes/{sandbox}").json()["state"] == "gone", within=20)
 
