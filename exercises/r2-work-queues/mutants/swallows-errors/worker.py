@@ -1,0 +1,37 @@
+"""Wrong: writes an error into the log and acknowledges all the same."""
+
+import os
+
+import pika
+import press
+
+QUEUE = "tasks"
+
+
+def on_message(channel, method, properties, body):
+    number = body.decode()
+    print("Printing:", number)
+    try:
+        press.print_book(number)
+        print("Printed:", number)
+    except Exception as error:
+        print("Could not print:", number, error)
+    channel.basic_ack(method.delivery_tag)
+
+
+def main():
+    connection = pika.BlockingConnection(pika.URLParameters(os.environ["AMQP_URL"]))
+    try:
+        channel = connection.channel()
+        channel.queue_declare(QUEUE, durable=True)
+        channel.basic_qos(prefetch_count=1)
+        channel.basic_consume(QUEUE, on_message)
+        print("Waiting for books")
+        channel.start_consuming()
+    finally:
+        if connection.is_open:
+            connection.close()
+
+
+if __name__ == "__main__":
+    main()

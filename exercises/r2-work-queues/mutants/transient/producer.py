@@ -1,0 +1,24 @@
+"""Wrong: a durable queue with transient messages."""
+
+import os
+
+import pika
+import press
+
+QUEUE = "tasks"
+
+
+def main():
+    connection = pika.BlockingConnection(pika.URLParameters(os.environ["AMQP_URL"]))
+    try:
+        channel = connection.channel()
+        channel.queue_declare(QUEUE, durable=True)
+        for number in press.books():
+            channel.basic_publish("", QUEUE, number)
+            print("Sent:", number)
+    finally:
+        connection.close()
+
+
+if __name__ == "__main__":
+    main()
