@@ -20,7 +20,7 @@ class Reader:
         lessons: opened lesson of the module -> whether it is done.
         answers: answered quiz of the lesson -> the newest answer.
         verdicts: verdicts of submissions for the lesson's exercise, without order.
-        unseen: verdicts, of any exercise, that the learner has not looked at: what the bell in the header shows.
+        unseen: verdicts and answers to objections, of any exercise, that the learner has not looked at: what the bell shows.
     """
 
     lessons: Mapping[str, bool] = field(default_factory=dict)
@@ -47,6 +47,9 @@ _READER = text("""
     UNION ALL
     SELECT 'unseen', id, '', TRUE FROM submissions
      WHERE user_id = :user_id AND seen_at IS NULL AND verdict IS NOT NULL AND state NOT IN ('queued', 'grading')
+    UNION ALL
+    SELECT 'unseen', id, '', TRUE FROM objections
+     WHERE user_id = :user_id AND answered_at IS NOT NULL AND answer_seen_at IS NULL
 """)
 
 

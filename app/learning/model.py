@@ -92,3 +92,4 @@ class Objection(Base):
     answer: Mapped[str] = mapped_column(Text, default="")
     answered_by: Mapped[str | None] = mapped_column(ForeignKey("users.id", ondelete="SET NULL"))
     answered_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    answer_seen_at: Mapped[datetime | None] = mapped_column(UTCDateTime)  #: when its author first saw the newest answer

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, get_args
 
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from app.accounts.audit import record
@@ -26,7 +27,13 @@ AttemptKind = Literal["submission", "run"]
 
 @dataclass(frozen=True, slots=True)
 class ObjectionView:
-    """An objection as its author and instructors see it. `answered_at` is None and `answer` empty while it is open."""
+    """An objection as its author and instructors see it.
+
+    Attributes:
+        answer: empty while it is open.
+        answered_at: None while it is open.
+        answer_seen_at: None until its author has looked at the newest answer.
+    """
 
     id: str
     user_id: str
@@ -41,6 +48,7 @@ class ObjectionView:
     created_at: datetime
     answer: str
     answered_at: datetime | None
+    answer_seen_at: datetime | None
 
     @property
     def state(self) -> Literal["open", "answered"]:
@@ -93,6 +101,26 @@ class Objections:
             )
             return tuple(_view(row, name) for row, name in rows)
 
+    def own(self, user_id: str, objection_id: str) -> ObjectionView:
+        """An objection of one's own.
+
+        Raises:
+            NotFound: this learner has no such objection.
+        """
+        found = self.get(objection_id)
+        if found.user_id != user_id:
+            raise NotFound("There is no such objection.", code="no-such-objection")
+        return found
+
+    def seen(self, user_id: str, shown: Sequence[ObjectionView]) -> None:
+        """Remember that their author has seen these answers; one that was given since they were read stays new."""
+        fresh = {one.id: one.answered_at for one in shown if one.answered_at and not one.answer_seen_at}
+        if not fresh:
+            return
+        looked_at = (Objection.user_id == user_id, Objection.id.in_(fresh), Objection.answered_at <= max(fresh.values()))
+        with self._database.transaction() as session:
+            session.execute(update(Objection).where(*looked_at).values(answer_seen_at=now()))
+
     def get(self, objection_id: str) -> ObjectionView:
         """Any objection; the caller has checked the role.
 
@@ -118,7 +146,7 @@ class Objections:
             row = session.get(Objection, objection_id, with_for_update=True)
             if row is None:
                 raise NotFound("There is no such objection.", code="no-such-objection")
-            row.answer, row.answered_by, row.answered_at = text, actor_id, now()
+            row.answer, row.answered_by, row.answered_at, row.answer_seen_at = text, actor_id, now(), None
             record(session, actor_id, "objection.answer", "objection", row.id)
 
 

@@ -75,7 +75,7 @@ def answer(status: int, code: str, detail: str, cure: str = "", details: dict[st
     template = "errors/fragment.html" if request.headers.get("HX-Request") else "errors/page.html"
     page = render_template(
         template, status=status, title=title, detail=detail, cure=cure, request_id=g.get("request_id", ""),
-        unseen_verdicts=lambda: 0,  # it would ask the database, which may be what broke
+        unseen_news=lambda: 0,  # it would ask the database, which may be what broke
     )  # fmt: skip
     return Response(page, status)
 

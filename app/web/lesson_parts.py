@@ -35,7 +35,7 @@ def lesson_page(
     """
     person = visitor()
     parts = _parts(catalog, lesson, text, reader, answered, notes, guest=person is None)
-    shown = {"lesson": lesson, "text": text, "unseen_verdicts": lambda: reader.unseen}
+    shown = {"lesson": lesson, "text": text, "unseen_news": lambda: reader.unseen}
     if person is None or not as_everybody():
         return render_template("lessons/lesson.html", **shown, parts=parts, csrf_token=lambda: TOKEN)
     key = (catalog.edition, request.full_path, text.lang, person.role, reader.unseen, request.cookies.get("theme", "")[:8])

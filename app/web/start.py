@@ -68,7 +68,8 @@ def index() -> str:
     return render_template(
         "start/home.html", home=home, step=next_words(home, catalog), recent=recent(home, catalog), clock=clock,
         time_left=time_left, titles=lambda key: exercise_title(catalog, key),
-        drawing=course_comb(catalog, home.shares, module_of(home.next_step, catalog)), unseen_verdicts=lambda: len(home.unseen),
+        drawing=course_comb(catalog, home.shares, module_of(home.next_step, catalog)),
+        unseen_news=lambda: len(home.unseen) + len(home.answers),
     )  # fmt: skip
 
 

@@ -91,12 +91,22 @@ def object_to(exercise_id: str) -> Any:
     return redirect(url_for("stuck.page", exercise_id=found.id, _anchor="ladder-ask"), 303)
 
 
+@blueprint.get("/objections/<objection_id>")
+def objection(objection_id: str) -> str:
+    """An objection of one's own and its answer, also once the exercise has left the course."""
+    person = user()
+    found = cases().objections.own(person.id, objection_id)
+    cases().objections.seen(person.id, [found])
+    exercise = cases().catalog.exercise(found.exercise_id)
+    return render_template("exercises/objection.html", one=found, exercise=exercise)
+
+
 def _part(exercise: Exercise, person: User | None) -> str:
     return render_template("exercises/_ladder.html", page=stuck_page(exercise, person), exercise=exercise, limit=MAX_MESSAGE)
 
 
 def stuck_page(exercise: Exercise, person: User | None) -> StuckPage:
-    """Gather the ladder of a person, or of a guest, who has no attempts."""
+    """Gather the ladder of a person, or of a guest, who has no attempts; answers to objections are seen once it is shown."""
     attempts = cases().workbenches.attempts(person.id, exercise.id) if person else ()
     attempt = _asked(exercise) if person and request.args.get("attempt") else None
     newest = next((one for one in attempts if one.settled), None)
@@ -105,6 +115,9 @@ def stuck_page(exercise: Exercise, person: User | None) -> StuckPage:
     diagnosis = attempt.diagnosis if attempt else None
     opened = cases().hints.opened(person.id, exercise.id) if person else []
     found = ladder(exercise.definition, attempt.view.report if attempt else None, diagnosis, opened)
+    objections = cases().objections.of(person.id, exercise.id) if person else ()
+    if person:
+        cases().objections.seen(person.id, objections)
     question = found.look or (diagnosis.text if diagnosis and diagnosis.kind == "check" else None)
     return StuckPage(
         exercise=exercise,
@@ -114,7 +127,7 @@ def stuck_page(exercise: Exercise, person: User | None) -> StuckPage:
         mistake=mistake_words(diagnosis),
         question=question.get(lang()) if question else "",
         lesson=lesson_link(found.lesson, cases().catalog),
-        objections=cases().objections.of(person.id, exercise.id) if person else (),
+        objections=objections,
     )
 
 

@@ -103,6 +103,7 @@ ROUTES: dict[tuple[str, str], Row] = {
     ("GET", "stuck.page"): ANYBODY,
     ("GET", "stuck.part"): ANYBODY,
     ("POST", "stuck.hint"): PEOPLE,
+    ("GET", "stuck.objection"): OWNER,
     ("POST", "stuck.object_to"): OWNER.given(kind="submission", attempt="{submission_id}", check="closed", message="It errs."),
     ("GET", "exercises.run"): OWNER_OR_INSTRUCTOR,
     ("GET", "exercises.run_part"): OWNER_OR_INSTRUCTOR,
