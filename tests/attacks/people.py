@@ -62,9 +62,15 @@ def join(soty: Product, role: str = "learner") -> Learner:
 
 def sign_in(browser: httpx.Client, soty: Product, learner: Learner) -> None:
     """Make it a browser of this learner."""
-    page = browser.get("/sign-in").text
-    token = re.search(r'name="csrf-token" content="([^"]+)"', page)[1]  # type: ignore[index]
-    browser.post(
-        "/sign-in", data={"name": learner.name, "password": PASSWORD, "csrf_token": token}, headers={"Origin": soty.url}
-    )
+    _send(browser, soty, "/sign-in", name=learner.name, password=PASSWORD)
     assert learner.name in browser.get("/exercises/victim").text
+
+
+def speak_english(browser: httpx.Client, soty: Product) -> None:
+    """Let pages be English from now on."""
+    _send(browser, soty, "/language", lang="en")
+
+
+def _send(browser: httpx.Client, soty: Product, path: str, **fields: str) -> None:
+    token = re.search(r'name="csrf-token" content="([^"]+)"', browser.get("/sign-in").text)[1]  # type: ignore[index]
+    browser.post(path, data={**fields, "csrf_token": token}, headers={"Origin": soty.url})

@@ -364,7 +364,7 @@ def test_g12_a_service_that_flaps_fails_with_the_reason(grader: Range) -> None:
 
 
 def test_hostile_gradings_are_unusual_and_honest_ones_are_not(grader: Range) -> None:
-    """What the audit log would say of each kind; that it does is shown in tests/contract/test_grading_worker.py."""
+    """What the audit log would say of each kind; that it does is shown in test_audited.py."""
     assert signals(grader, server()) == {}
     found = signals(grader, server(before=FORGE))
     assert found["forged-results"] > 3
