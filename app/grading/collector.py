@@ -26,6 +26,8 @@ from app.grading.signature import features
 from app.grading.trace import Trace
 from app.sandbox import sandbox_pb2 as pb
 
+_NEXT = {"sandbox": "reset", "reset": "attach", "attach": "calibrate", "calibrate": "checks"}  #: what follows a stage's end
+
 
 class RunBroken(PlatformError):
     """The run ended without a result."""
@@ -44,6 +46,7 @@ class Collector:
         stages: what happened before the run, for the report.
         grader_version: of the kit, the prober and the images that judge.
         clock: monotonic seconds.
+        wall: seconds since the epoch.
     """
 
     def __init__(
@@ -53,6 +56,7 @@ class Collector:
         stages: Sequence[StageReport] = (),
         grader_version: str = "",
         clock: Callable[[], float] = time.monotonic,
+        wall: Callable[[], float] = time.time,
     ) -> None:
         self._titles = {check.id: Words(check.title.ru, check.title.en) for check in exercise.definition.checks.items}
         self._stages = list(stages)
@@ -60,10 +64,11 @@ class Collector:
         self._traces: list[Trace] = []
         self._finished: pb.RunFinished | None = None
         self._grader_version = grader_version
-        self._clock = clock
+        self._clock, self._wall = clock, wall
         self._ended_at = 0.0
         self.signals: dict[str, int] = {}
-        self.progress = Progress(stage="checks", stages=tuple(StageProgress(s.name, s.seconds) for s in stages))
+        ended = tuple(StageProgress(s.name, s.seconds) for s in stages)
+        self.progress = Progress(stage="attach" if stages else "own-sandbox", stages=ended, since=wall())
 
     def take(self, event: pb.RunEvent) -> None:
         """Note one event."""
@@ -72,13 +77,14 @@ class Collector:
             stage = StageReport(event.stage.name, round(event.stage.seconds, 3))
             self._stages.append(stage)
             done = StageProgress(stage.name, stage.seconds)
-            self.progress = replace(self.progress, stages=(*self.progress.stages, done))
+            stages, following = (*self.progress.stages, done), _NEXT.get(stage.name, self.progress.stage)
+            self.progress = replace(self.progress, stages=stages, stage=following, since=self._wall())
         elif kind == "check_started":
-            self.progress = replace(self.progress, check=event.check_started)
+            self.progress = replace(self.progress, stage="checks", check=event.check_started, since=self._wall())
         elif kind == "check_finished":
             check = event.check_finished
             ended = CheckProgress(check.id, check.status, round(check.seconds, 3))
-            self.progress = replace(self.progress, check="", checks=(*self.progress.checks, ended))
+            self.progress = replace(self.progress, check="", checks=(*self.progress.checks, ended), since=0.0)
         elif kind == "note":
             self._note(json.loads(event.note))
         elif kind == "trace":

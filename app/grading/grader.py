@@ -36,6 +36,7 @@ NOT_NOW = {"image-not-ready": 5.0, "content-changed": 3.0, "engine-refused": 30.
 READY_SECONDS = 600.0  #: queue of `sandboxd` and start together; then somebody else gets the worker's slot
 FIRST_LOOK, LONGEST_LOOK = 0.05, 0.25  #: seconds between two looks at a sandbox that starts
 RUN_SECONDS = 900.0
+SERVICE = "service:"  #: before a service's name where it is a stage
 
 log = structlog.get_logger("grader")
 
@@ -63,8 +64,7 @@ class Grader:
         row, exercise = self._begin(subject_id, lease)
         with self._sandbox(row, exercise, lease):
             with ProgressWriter(self._database, lease, Submission) as progress:
-                stages = [StageReport("queued", _seconds(lease.queued_at, lease.claimed_at))]
-                stages += self._await_ready(lease, progress)
+                stages = self._await_ready(lease, progress)
                 report, signals = self._run(row, exercise, lease, progress, stages)
             self._finish(lease, row.user_id, exercise, report, unusual(signals, report.traces, json.loads(row.files)))
 
@@ -92,7 +92,8 @@ class Grader:
             row = session.get_one(Submission, submission_id)
             exercise = find_exercise(self._exercises, row.exercise_id)
             row.state, row.started_at = SubmissionState.GRADING, now()
-            row.progress = Progress(stage="sandbox").to_json()
+            queued = StageProgress("queued", _seconds(lease.queued_at, lease.claimed_at))
+            row.progress = Progress(stage="sandbox", stages=(queued,), since=now().timestamp()).to_json()
             sandbox = SandboxRow(
                 id=lease.key, owner_id=row.user_id, exercise_id=exercise.id, content_hash=exercise.content_hash
             )
@@ -128,9 +129,10 @@ class Grader:
         began, pause = time.monotonic(), FIRST_LOOK
         while True:
             live = self._sandboxd.status(lease.key, timeout=2.0)
-            progress.write(_starting(live))
+            queued = StageReport("queued", _seconds(lease.queued_at, lease.claimed_at))
+            progress.write(_starting(live, queued))
             if live.state == SandboxState.READY:
-                return _start_stages(live, time.monotonic() - began)
+                return [queued, *_start_stages(live, time.monotonic() - began)]
             if live.state in (SandboxState.STOPPING, SandboxState.GONE):
                 raise GradingErrored(f"The sandbox ended before the checks began: {live.reason} {live.message}".strip())
             if time.monotonic() - began > READY_SECONDS:
@@ -182,25 +184,45 @@ class Grader:
             log.info("sandbox-left-to-reconciler", sandbox=lease.key, error=error.message)
 
 
-def _starting(live: pb.Sandbox) -> Progress:
+def _starting(live: pb.Sandbox, queued: StageReport) -> Progress:
+    """How far the launch is: `sandbox` goes on until the isolation stands, then `ready`, of whose parts some have ended."""
+    stages, parts, isolated = [queued], _parts(live), _isolated(live)
+    if standing := any(stage.name == "isolation" and stage.done for stage in live.stages):
+        done = {stage.name for stage in live.stages if stage.done}
+        stages += [StageReport("sandbox", isolated), *(part for part in parts if part.name.removeprefix(SERVICE) in done)]
     return Progress(
-        stage="queued" if live.state == SandboxState.QUEUED else "sandbox",
-        stages=tuple(StageProgress(s.name, round(s.seconds, 1)) for s in live.stages if s.done),
+        stage="queued" if live.state == SandboxState.QUEUED else "ready" if standing else "sandbox",
+        stages=tuple(StageProgress(stage.name, stage.seconds) for stage in stages),
         queue_position=live.queue_position,
         queue_seconds=live.queue_seconds,
+        since=round(live.created + isolated, 3) if standing else live.created,
     )
 
 
 def _start_stages(live: pb.Sandbox, seconds: float) -> list[StageReport]:
-    """`sandbox`: until isolation and taps stand, the wait for a place included; `ready`: from then on; after each its parts."""
-    named = {stage.name: round(stage.seconds, 3) for stage in live.stages}
-    waited = named.pop("queued", 0.0)
-    first = [StageReport(name, named.pop(name)) for name in ("isolation", "taps") if name in named]
-    then = [StageReport(name, named.pop(name)) for name in ("init",) if name in named]
-    services = [StageReport(f"service:{name}", value) for name, value in named.items()]
-    isolated = waited + sum(stage.seconds for stage in first)
-    ready = StageReport("ready", round(max(0.0, seconds - isolated), 3))
-    return [StageReport("sandbox", round(isolated, 3)), *first, ready, *then, *services]
+    """`sandbox`: until the isolation stands, the wait for a place included; `ready`: from then on; after each its parts.
+
+    Taps, given services, their filling and learners' services all begin when the isolation stands or later, some beside
+    each other: none of them takes longer than `ready`, but their times may sum to more.
+    """
+    isolated, parts = _isolated(live), _parts(live)
+    first = [part for part in parts if part.name == "isolation"]
+    rest = [part for part in parts if part.name != "isolation"]
+    ready = max([seconds - isolated, *(part.seconds for part in rest)])  # our clock begins a call later than `sandboxd`'s
+    return [StageReport("sandbox", isolated), *first, StageReport("ready", round(max(0.0, ready), 3)), *rest]
+
+
+def _isolated(live: pb.Sandbox) -> float:
+    return round(sum(stage.seconds for stage in live.stages if stage.name in ("queued", "isolation")), 3)
+
+
+def _parts(live: pb.Sandbox) -> list[StageReport]:
+    """What a launch consists of besides the wait for a place."""
+    own = ("isolation", "taps", "init")
+    named = [
+        (stage.name if stage.name in own else SERVICE + stage.name, stage) for stage in live.stages if stage.name != "queued"
+    ]
+    return [StageReport(name, round(stage.seconds, 3)) for name, stage in named]
 
 
 def _seconds(begin: datetime, end: datetime) -> float:

@@ -43,7 +43,9 @@ class Progress:
     """What is going on.
 
     Attributes:
-        stage: `queued`, `sandbox`, then the stages that `sandboxd` names, then `checks`, then `done`.
+        stage: what goes on: `queued`, `sandbox` and `ready`, or `own-sandbox` and `reset`, then `attach`, `calibrate`,
+            `checks`, `done`.
+        since: when the stage, or the check that runs, began, in seconds since the epoch; 0 while that is not known.
         check: id of the check that runs; empty between checks.
         checks: those that have ended, in order of their end.
         stages: those that have ended.
@@ -63,6 +65,7 @@ class Progress:
     queue_position: int = 0
     queue_seconds: float = 0.0
     notes: tuple[NoteProgress, ...] = ()
+    since: float = 0.0
 
     def waiting(self, reason: str, message: str = "") -> Progress:
         """The same, back in the queue."""

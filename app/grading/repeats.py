@@ -77,7 +77,7 @@ class Repeats:
                     only=series.only, seed=secrets.randbits(31), series_id=series.id, number=len(runs) + 1,
                 )  # fmt: skip
                 session.add(run)
-            run.state, run.progress = SubmissionState.GRADING, Progress(stage="reset").to_json()
+            run.state, run.progress = SubmissionState.GRADING, Progress(stage="own-sandbox", since=now().timestamp()).to_json()
             series.state = SubmissionState.GRADING
             return run
 

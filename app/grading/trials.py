@@ -83,7 +83,7 @@ class Trials:
         with self._database.transaction() as session:
             lease.guard(session)
             row = session.get_one(Run, subject_id)
-            row.state, row.progress = SubmissionState.GRADING, Progress(stage="reset").to_json()
+            row.state, row.progress = SubmissionState.GRADING, Progress(stage="own-sandbox", since=now().timestamp()).to_json()
         try:
             report = self._runs.report(row, lease)
         except (NotFound, InvalidInput, Conflict) as error:

@@ -51,7 +51,7 @@ class AttemptPage:
 
     @property
     def timeline(self) -> timeline.Timeline:
-        """While it runs: stages that have ended, and each check that is asked for."""
+        """While it runs: stages that have ended, the one that goes on, and each check that is asked for."""
         only = self.view.only if isinstance(self.view, RunView) else ()
         return timeline.running(self.view.progress, self.exercise, only)
 

@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 from app.content.exercise import Exercise
 from app.grading.progress import Progress
-from app.grading.report import Note, Report, StageReport
+from app.grading.report import Note, Report, StageReport, Words
 from app.web.exercise_words import stage_words
 from app.web.language import lang
 
 WIDTH = 1000.0  #: of the bar's drawing
 FAULTS = frozenset({"fault", "hold"})  #: kinds of notes that hurt something
-_PARTS = {"isolation": "sandbox", "taps": "sandbox", "init": "ready"}  #: stages that are part of another one
+_PARTS = {"isolation": "sandbox", "taps": "ready", "init": "ready"}  #: stages that are part of another one
 _SERVICE = "service:"
 
 
 @dataclass(frozen=True)
 class Moment:
-    """Something that a check did. `at`: seconds since the run was asked for; None while that is not known."""
+    """Something that a check did. `at`: seconds since the run was asked for."""
 
-    at: float | None
+    at: float
     kind: str
     text: str
 
@@ -37,8 +39,9 @@ class Part:
 
     Attributes:
         check: its id; empty for a stage.
-        status: `passed`, `failed`, `errored`, `skipped`, `running` or `waiting` for a check; empty for a stage.
-        at: seconds from the begin of the whole to its own; None while that is not known.
+        status: `passed`, `failed`, `errored`, `skipped`, `running` or `waiting`; empty for a stage that has ended.
+        at: seconds from the begin of the whole to its own; None before it has begun.
+        seconds: how long it took, or has run by now; 0 while that is not known.
         parts: what a stage consists of.
         x, width: its place in the bar, in units of `WIDTH`.
         marks: places of its faults in the bar.
@@ -77,7 +80,7 @@ def timeline(report: Report) -> Timeline:
     found: list[Part] = []
     at = 0.0
     for stage in before:
-        found.append(Part(_stage(stage, before), "", "", at, stage.seconds, parts=_inside(stage.name, report.stages)))
+        found.append(Part(_stage(stage, before), "", "", at, stage.seconds, parts=_inside(stage, report.stages)))
         at += stage.seconds
     offset = at - since_prober  # from the prober's clock to ours
     for check in report.checks:
@@ -92,7 +95,7 @@ def timeline(report: Report) -> Timeline:
 
 
 def running(progress: Progress, exercise: Exercise | None, only: Collection[str] = ()) -> Timeline:
-    """The timeline so far: stages that have ended, and each check that is asked for.
+    """The timeline so far: stages that have ended, the one that goes on, and each check that is asked for.
 
     Args:
         exercise: None once it has left the course.
@@ -100,21 +103,31 @@ def running(progress: Progress, exercise: Exercise | None, only: Collection[str]
     """
     stages = [StageReport(stage.name, stage.seconds) for stage in progress.stages]
     outer = [stage for stage in stages if _outer(stage)]
-    found = [Part(_stage(stage, outer), "", "", None, stage.seconds, parts=_inside(stage.name, stages)) for stage in outer]
+    by_now = max(0.0, time.time() - progress.since) if progress.since else 0.0
+    found: list[Part] = []
+    at = 0.0
+    for stage in outer:
+        found.append(Part(_stage(stage, outer), "", "", at, stage.seconds, parts=_inside(stage, stages)))
+        at += stage.seconds
+    if progress.since and not progress.check and progress.stage not in ("queued", "checks", "done"):
+        now = StageReport(progress.stage, by_now)
+        found.append(Part(_stage(now, outer), "", "running", at, by_now, parts=_inside(now, stages)))
+    offset = at - sum(stage.seconds for stage in outer if stage.name in ("attach", "calibrate"))
     ended = {check.id: check for check in progress.checks}
     for check in exercise.definition.checks.items if exercise else ():
         if only and check.id not in only:
             continue
         title = check.title.get(lang())
         if done := ended.get(check.id):
-            found.append(Part(title, check.id, done.status, None, done.seconds))
+            found.append(Part(title, check.id, done.status, at, done.seconds))
+            at += done.seconds
         elif check.id == progress.check:
-            notes = (note for note in progress.notes if note.check == check.id)
-            moments = tuple(Moment(None, note.kind, note.ru if lang() == "ru" else note.en) for note in notes)
-            found.append(Part(title, check.id, "running", None, 0.0, moments))
+            notes = [Note(note.at, note.kind, Words(note.ru, note.en), note.check) for note in progress.notes]
+            moments = _moments(notes, check.id, offset, at, by_now or math.inf)
+            found.append(Part(title, check.id, "running", at, by_now, moments))
         else:
             found.append(Part(title, check.id, "waiting", None, 0.0))
-    return Timeline(tuple(found), sum(part.seconds for part in found))
+    return Timeline(tuple(found), at + by_now)
 
 
 def _stage(stage: StageReport, stages: Sequence[StageReport]) -> str:
@@ -127,11 +140,14 @@ def _outer(stage: StageReport) -> bool:
     return not stage.name.startswith(_SERVICE) and stage.name not in _PARTS
 
 
-def _inside(name: str, stages: Sequence[StageReport]) -> tuple[tuple[str, float], ...]:
+def _inside(whole: StageReport, stages: Sequence[StageReport]) -> tuple[tuple[str, float], ...]:
+    """Its parts, some beside each other; of each the time that lies within the whole."""
     inside = [
-        stage for stage in stages if _PARTS.get(stage.name) == name or (name == "ready" and stage.name.startswith(_SERVICE))
+        stage
+        for stage in stages
+        if _PARTS.get(stage.name) == whole.name or (whole.name == "ready" and stage.name.startswith(_SERVICE))
     ]
-    return tuple((stage_words(stage.name), stage.seconds) for stage in inside)
+    return tuple((stage_words(stage.name), min(stage.seconds, whole.seconds)) for stage in inside)
 
 
 def _moments(notes: Sequence[Note], check: str, offset: float, begin: float, seconds: float) -> tuple[Moment, ...]:
@@ -145,5 +161,5 @@ def _drawn(part: Part, whole: float) -> Part:
     if whole <= 0 or part.at is None:
         return part
     scale = WIDTH / whole
-    marks = tuple(round((moment.at or 0.0) * scale, 1) for moment in part.moments if moment.fault)
+    marks = tuple(round(moment.at * scale, 1) for moment in part.moments if moment.fault)
     return replace(part, x=round(part.at * scale, 1), width=round(part.seconds * scale, 1), marks=marks)

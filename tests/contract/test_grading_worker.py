@@ -30,6 +30,9 @@ class TestGrading:
         names = [stage.name for stage in view.report.stages]
         assert names[:4] == ["queued", "sandbox", "isolation", "ready"]
         assert {"service:web", "attach", "report"} <= set(names)
+        took = {stage.name: stage.seconds for stage in view.report.stages}
+        assert took["isolation"] <= took["sandbox"]
+        assert max(seconds for name, seconds in took.items() if name.startswith("service:")) <= took["ready"]
         eventually("its sandbox is gone", lambda: not school.living())
         assert school.job().state is JobState.DONE
 

@@ -10,6 +10,7 @@ import pytest
 
 from app.grading.collector import Collector
 from app.grading.progress import KEPT_NOTES, Progress
+from app.grading.report import StageReport
 from app.sandbox import sandbox_pb2 as pb
 from tests.desk import write_exercise
 
@@ -62,3 +63,23 @@ def test_progress_shows_the_newest_notes_only_and_comes_back_from_the_database(c
     assert [one.at for one in collector.progress.notes] == [float(n) for n in range(2 * KEPT_NOTES, 3 * KEPT_NOTES)]
     assert Progress.from_json(collector.progress.to_json()) == collector.progress
     assert Progress.from_json("{}") == Progress()
+
+
+def test_progress_says_what_goes_on_and_since_when(tmp_path: Path) -> None:
+    wall = iter(range(100, 200))
+    collector = Collector(write_exercise(tmp_path), wall=lambda: next(wall))
+    seen = [(collector.progress.stage, collector.progress.check, collector.progress.since)]
+    for event in (
+        pb.RunEvent(stage=pb.Stage(name="sandbox", seconds=0.1)),
+        pb.RunEvent(stage=pb.Stage(name="reset", seconds=2.0)),
+        pb.RunEvent(stage=pb.Stage(name="attach", seconds=0.5)),
+        pb.RunEvent(stage=pb.Stage(name="calibrate", seconds=0.2)),
+        pb.RunEvent(check_started="first"),
+        pb.RunEvent(check_finished=pb.CheckResult(id="first", status="passed")),
+    ):
+        collector.take(event)
+        seen.append((collector.progress.stage, collector.progress.check, collector.progress.since))
+    assert seen == [("own-sandbox", "", 100), ("reset", "", 101), ("attach", "", 102), ("calibrate", "", 103),
+                    ("checks", "", 104), ("checks", "first", 105), ("checks", "", 0)]  # fmt: skip
+    graded = Collector(write_exercise(tmp_path / "graded"), stages=[StageReport("sandbox", 1.0), StageReport("ready", 2.0)])
+    assert graded.progress.stage == "attach"
