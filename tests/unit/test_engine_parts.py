@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import socket
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,7 +15,9 @@ from app.sandbox.engines.embedded.bare import wire
 from app.sandbox.engines.embedded.bare.agent.capture import Capture
 from app.sandbox.engines.embedded.bare.loop import Loop
 from app.sandbox.engines.embedded.bare.spawner.powers import open_to_others, read_powers
+from app.sandbox.engines.embedded.sandbox import Sandbox
 from app.sandbox.engines.revision import file_digests, workspace_revision
+from app.sandbox.model import EngineStatus, SandboxSpec
 
 ALL_CAPABILITIES = "000001ffffffffff"
 WHOLE_MACHINE = "         0          0 4294967295\n"
@@ -120,3 +124,39 @@ def test_a_revision_is_that_of_the_content() -> None:
     assert one == workspace_revision(file_digests({"b": b"2", "a": b"1"}))
     for other in ({"a": b"1"}, {"a": b"2", "b": b"1"}, {"a\0b": b"1"}, {}):
         assert workspace_revision(file_digests(other)) != one
+
+
+@pytest.mark.parametrize("dies", [False, True])
+def test_a_busy_agent_is_waited_for_and_a_dead_one_is_known_at_once(
+    pair: tuple[socket.socket, socket.socket], *, dies: bool
+) -> None:
+    ours, theirs = pair
+    ours.setblocking(False)
+    slow = 5.5  # seconds: a little more than other questions may take
+
+    async def ask() -> tuple[EngineStatus, list[str], float]:
+        loop, asked, began = asyncio.get_running_loop(), list[str](), time.monotonic()
+        sandbox = Sandbox(SandboxSpec("s", ()), ours, frozenset())
+
+        def hear() -> None:
+            packet = wire.receive(theirs)
+            assert packet
+            asked.append(packet.header["op"])
+            if dies:
+                loop.remove_reader(theirs)
+                theirs.close()
+            else:
+                answer = {"id": packet.header["id"], "services": [], "events": ["late, not lost"]}
+                loop.call_later(slow, wire.send, theirs, answer)
+
+        loop.add_reader(theirs, hear)
+        status = await sandbox.status()
+        if not dies:
+            loop.remove_reader(theirs)
+        sandbox.close()
+        return status, asked, time.monotonic() - began
+
+    status, asked, took = asyncio.run(ask())
+    assert (status.alive, status.events) == ((False, ()) if dies else (True, ("late, not lost",)))
+    assert asked == ["status"], "a question is put once"
+    assert took < slow if dies else took >= slow

@@ -16,6 +16,7 @@ from app.sandbox.engines.revision import file_digests, workspace_revision
 from app.sandbox.engines.validation import ready_as_a_whole
 from app.sandbox.model import EngineStatus, SandboxSpec, ServiceState, ServiceStatus
 
+STATUS_PATIENCE_S = 30.0  #: half of what the prober allows for an answer
 _WATCH_PAUSE_S = 0.05
 
 
@@ -52,10 +53,17 @@ class Sandbox:
             raise NoSuchSandbox(self.reason or "The sandbox has ended.") from None
 
     async def status(self) -> EngineStatus:
-        """Asked anew while it lives."""
+        """Asked anew while it lives.
+
+        An agent that has ended closes its end of the channel, which is seen at once; silence means that it is busy. The
+        question is put once and waited for: asking again would only lengthen the agent's queue.
+
+        Raises:
+            EngineError: no answer within `STATUS_PATIENCE_S`.
+        """
         if self.alive:
             try:
-                self._pushed = (await self.channel.call("status")).header
+                self._pushed = (await self.channel.call("status", timeout=STATUS_PATIENCE_S)).header
             except Gone:
                 self.alive = False
         return self._status()
