@@ -85,7 +85,7 @@ class TestGrading:
         school.checks(f"import os, time\nwhile not os.path.exists({str(school.home / 'go')!r}): time.sleep(0.02)\n{PASSES}")
         handed_in = school.submissions.submit(school.anna, "echo", {})
         school.work()
-        eventually("the checks run", lambda: school.submission(handed_in.id).progress.stage == "checks")
+        eventually("the prober is asked", lambda: school.submission(handed_in.id).progress.stage == "attach")
         with school.database.transaction() as session:
             session.execute(update(Job).values(fence=Job.fence + 1))
         (school.home / "go").touch()
