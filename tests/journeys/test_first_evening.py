@@ -13,11 +13,11 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from app.content.exercise import Exercise, load_exercise
+from tests.journeys.bench import MINUTE, hand_in, saved, settled, type_file
 from tests.journeys.screens import FOLDER, screenshots
 from tests.product import TOP, Product, eventually
 
 pytestmark = [pytest.mark.browser, pytest.mark.engine("embedded")]
-MINUTE = 60_000
 QUEUE = load_exercise(TOP / "exercises" / "r1-hello-queue")
 GREETER = load_exercise(TOP / "exercises" / "g1-greeter")
 
@@ -39,26 +39,6 @@ def context(browser: Browser) -> Iterator[BrowserContext]:
 @pytest.fixture(scope="module")
 def page(context: BrowserContext) -> Page:
     return context.new_page()
-
-
-def type_file(page: Page, path: str, text: str) -> None:
-    """Replace a file as a person would: choose its tab, select all, type."""
-    page.get_by_role("tab", name=path).click()
-    content = page.locator(".cm-content")
-    content.click()
-    page.keyboard.press("Control+a")
-    page.keyboard.insert_text(text)
-
-
-def saved(page: Page) -> None:
-    expect(page.locator("#save-state")).to_contain_text("Saved", timeout=20_000)
-
-
-def settled(page: Page, kind: str) -> str:
-    """Wait for the report of a run or submission; its verdict."""
-    attempt = page.locator(f'#attempt[data-kind="{kind}"][data-settled="yes"]')
-    attempt.wait_for(timeout=3 * MINUTE)
-    return attempt.get_attribute("data-verdict") or ""
 
 
 def test_a_guest_reads_in_both_languages_and_answers(soty: Product, page: Page) -> None:
@@ -128,10 +108,7 @@ def hands_in_what_is_right(page: Page, exercise: Exercise) -> None:
     for path in exercise.editable_paths:
         type_file(page, path, files[path])
     saved(page)
-    page.get_by_role("button", name="Submit").click()
-    dialog = page.locator("dialog[open]")
-    if dialog.count():
-        dialog.get_by_role("button", name="Submit").click()
+    hand_in(page)
     assert settled(page, "submission") == "passed"
 
 
