@@ -107,14 +107,18 @@ def _crashes_always(failed: frozenset[str], features: frozenset[str]) -> bool:
 
 
 def _best(features: frozenset[str], candidates: Sequence[Known]) -> str:
-    """The candidate that agrees best in what tells them apart, if it leads clearly."""
+    """The candidate that agrees best in what tells them apart, if it leads clearly.
+
+    Something of what tells it apart must have been seen: a candidate that is known only by what it lacks cannot be told from
+    another one of which less was seen this time.
+    """
     if not candidates:
         return ""
     common = frozenset.intersection(*(one.features for one in candidates)) if len(candidates) > 1 else frozenset[str]()
     telling = frozenset.union(*(one.features for one in candidates)) - common
     scored = sorted(((_alike(features & telling, one.features & telling), one) for one in candidates), key=lambda it: -it[0])
     best, one = scored[0]
-    if best < TELLING or not _agrees(features, one):
+    if best < TELLING or not features & telling & one.features or not _agrees(features, one):
         return ""
     if len(scored) > 1 and best - scored[1][0] < LEAD:
         return ""
