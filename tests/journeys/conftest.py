@@ -7,6 +7,7 @@ import shutil
 from typing import Any
 
 import pytest
+from playwright.sync_api import expect
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 QUIET = (
@@ -17,6 +18,7 @@ QUIET = (
     "--disable-sync",
     "--no-first-run",
 )
+expect.set_options(timeout=20_000)  # as long as every other wait of a page here: a busy machine shows things late
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
