@@ -55,7 +55,7 @@ SUITES = (
     Suite("unit", 120, "pure parts"),
     Suite("contract", 480, "engine, images, sandboxd, database: one contract, every implementation"),
     Suite("content", 840, "lessons, their code, exercises and their proof"),
-    Suite("attacks", 480, "sandbox escapes and cheating"),
+    Suite("attacks", 720, "sandbox escapes and cheating, as root and as an ordinary user"),
     Suite("web", 420, "pages, API, authorization"),
     Suite("chaos", 300, "kill -9 of each process"),
     Suite("journeys", 360, "people in a real browser"),
